@@ -1,0 +1,44 @@
+"""Phosphene: see what a generative model thinks."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+# Public names and where they live. Loaded on first use, so `import phosphene` needs no torch.
+_PUBLIC = {
+    "Backbone": "backbone",
+    "BackboneSpec": "backbone",
+    "open_backbone": "backbone",
+    "Clip": "clip",
+    "PhospheneError": "errors",
+    "generate": "generate",
+    "load": "media",
+    "save": "media",
+    "Request": "request",
+    "Run": "run",
+    "Problem": "task",
+    "Task": "task",
+    "tasks": "task",
+    "Verdict": "verdict",
+}
+__all__ = [*_PUBLIC, "__version__"]
+
+if TYPE_CHECKING:
+    from phosphene.backbone import Backbone, BackboneSpec, open_backbone
+    from phosphene.clip import Clip
+    from phosphene.errors import PhospheneError
+    from phosphene.generate import generate
+    from phosphene.media import load, save
+    from phosphene.request import Request
+    from phosphene.run import Run
+    from phosphene.task import Problem, Task, tasks
+    from phosphene.verdict import Verdict
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC:
+        return getattr(importlib.import_module(f"phosphene.{_PUBLIC[name]}"), name)
+    raise AttributeError(f"module 'phosphene' has no attribute {name!r}")

@@ -1,0 +1,130 @@
+"""Backbone: anything that turns requests into clips."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from phosphene.clip import Clip
+from phosphene.errors import PhospheneError
+from phosphene.registry import Registry
+from phosphene.request import Request
+
+backbones = Registry("backbone", "phosphene.backbones")
+
+
+@dataclass(frozen=True)
+class BackboneSpec:
+    """Which backbone, and how to load and place it. Values only; nothing is read or loaded here.
+
+    Args:
+        id: a registered name (`ember`), a local directory, or a hub id (`org/name`).
+        revision: hub branch, tag or commit.
+        variant: weight-file variant, e.g. `fp16`.
+        dtype: `float32`, `bfloat16` or `float16`; None leaves it to the backbone.
+        device: `cpu`, `cuda`, `cuda:1`, `mps`; None takes an accelerator if there is one.
+        offload: None, `model`, `sequential` or `group`.
+        quantize: None or a scheme the adapter knows (`bnb-8bit`, `bnb-4bit`, `torchao-int8`, ...).
+        cache: None or a step cache the denoiser supports (`first-block`, `taylorseer`, ...).
+        compile: compile the denoiser with torch.compile.
+        lora: paths or hub ids of LoRA weights.
+        allow_pickle: accept pickled weights. A pickle runs code when it is opened.
+        trust_remote_code: run code that ships with the weights.
+    """
+
+    id: str
+    revision: str | None = None
+    variant: str | None = None
+    dtype: str | None = None
+    device: str | None = None
+    offload: str | None = None
+    quantize: str | None = None
+    cache: str | None = None
+    compile: bool = False
+    lora: tuple[str, ...] = ()
+    allow_pickle: bool = False
+    trust_remote_code: bool = False
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a backbone can do, known before its weights are loaded.
+
+    Args:
+        produces: kinds of stream that come out, of `image`, `video`, `audio`.
+        accepts: the `Request` fields it can honour.
+        requires: the `Request` fields it can't do without.
+        extra: further argument names its call takes, for `Request.extra`.
+        defaults: `Request` field -> the value used when the field is None, where known.
+        options: the `BackboneSpec` fields it can honour (`offload`, `cache`, `lora`, ...).
+        notes: what a user should know, a line each.
+    """
+
+    produces: frozenset[str]
+    accepts: frozenset[str]
+    requires: frozenset[str] = frozenset()
+    extra: frozenset[str] = frozenset()
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    options: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
+
+
+class Backbone(abc.ABC):
+    """A generator. Building one reads configuration only; weights load on the first `generate`."""
+
+    @property
+    @abc.abstractmethod
+    def id(self) -> str:
+        """The name it was asked for by."""
+
+    @property
+    @abc.abstractmethod
+    def fingerprint(self) -> str:
+        """What identifies the weights and the code that runs them: part of every sample's key.
+
+        `sha256:...` over a local directory's weights and configs, or `hub:ID@COMMIT`.
+        """
+
+    @property
+    @abc.abstractmethod
+    def capabilities(self) -> Capabilities: ...
+
+    @abc.abstractmethod
+    def check(self, request: Request) -> None:
+        """Refuse, by name, whatever this backbone can't honour.
+
+        Raises:
+            PhospheneError: names the field, the value and the mend.
+        """
+
+    @abc.abstractmethod
+    def like(self, request: Request) -> tuple:
+        """A hashable shape: requests with equal shapes may share one batch."""
+
+    @abc.abstractmethod
+    def generate(self, requests: Sequence[Request]) -> list[Clip]:
+        """One clip for each request, in order. Sample i depends on its own request alone."""
+
+
+def open_backbone(spec: BackboneSpec | str) -> Backbone:
+    """Find the backbone that `spec` names: a registered name, a directory, or a hub id.
+
+    Raises:
+        PhospheneError: nothing of that name; the message offers the nearest names.
+    """
+    spec = BackboneSpec(spec) if isinstance(spec, str) else spec
+    names = backbones.names()
+    if spec.id in names and spec.id != "diffusers":
+        return backbones.get(spec.id)(spec)
+    is_path = Path(spec.id).exists() or spec.id.startswith((".", "/", "~"))
+    if not is_path and spec.id.count("/") != 1:
+        from phosphene.errors import unknown
+
+        named = [n for n in names if n != "diffusers"]
+        raise unknown("backbone", spec.id, named, "(or give a directory, or a hub id org/name)")
+    if is_path and not Path(spec.id).expanduser().is_dir():
+        raise PhospheneError(f"backbone {spec.id!r} is not a directory with a model_index.json")
+    return backbones.get("diffusers")(spec)
