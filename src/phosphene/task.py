@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -27,6 +28,7 @@ class Problem:
         seed: what it was dealt from; (task fields, split, seed) deal the same problem again.
         split: `train` instances may be trained on; `test` instances never are, by construction.
         prompts: three or more wordings of the same request, none of which gives the answer away.
+        caption: the whole scene in words, for generators that are given no first frame.
         state: the full hidden truth, JSON-able.
     """
 
@@ -34,6 +36,7 @@ class Problem:
     seed: int
     split: Split
     prompts: tuple[str, ...]
+    caption: str
     state: Mapping[str, Any]
 
 
@@ -52,6 +55,14 @@ class Canvas:
     frames: int = 9
     fps: int = 8
     rate: int = 8000
+
+
+def held_out(instance: str, one_in: int) -> bool:
+    """Whether an instance, written as text, belongs to the test split: about one in `one_in` does.
+
+    A hash decides, so the split is fixed by construction: no list to keep, no seed to remember.
+    """
+    return hashlib.sha256(instance.encode()).digest()[0] % one_in == 0
 
 
 class Task(abc.ABC):

@@ -1,0 +1,88 @@
+"""Drawing primitives that every task's renderer shares. Arrays in, arrays out."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from phosphene.assets import asset
+
+FONTS = (
+    "DejaVuSansMono.ttf",
+    "LiberationSans-Regular.ttf",
+    "LiberationSerif-Regular.ttf",
+    "LiberationMono-Regular.ttf",
+    "ComicNeue-Regular.otf",
+)
+
+
+@cache
+def glyph(character: str, font: int, height: int, width: int) -> np.ndarray:
+    """Coverage of one character, float32 `(height, width)` in 0..1, centred in its cell.
+
+    Args:
+        character: one character.
+        font: index into `FONTS`.
+        height, width: the cell in pixels; the font's em is the height.
+    """
+    # Drawn four times too large and averaged down: small glyphs stay smooth and hinting-free.
+    scale = 4
+    face = ImageFont.truetype(str(asset(f"fonts/{FONTS[font]}")), round(height * scale * 0.95))
+    image = Image.new("L", (width * scale, height * scale))
+    centre = (width * scale / 2, height * scale * 0.82)
+    ImageDraw.Draw(image).text(centre, character, fill=255, font=face, anchor="ms")
+    pixels = np.asarray(image, np.float32) / 255
+    pixels = pixels.reshape(height, scale, width, scale).mean((1, 3))
+    pixels.setflags(write=False)
+    return pixels
+
+
+def blend(picture: np.ndarray, coverage: np.ndarray, colour: np.ndarray) -> np.ndarray:
+    """Paint `colour` `(3,)` over `picture` `(h, w, 3)` where `coverage` `(h, w)` is; float 0..255."""
+    return picture + coverage[..., None] * (colour - picture)
+
+
+def disc(size: int, x: float, y: float, radius: float) -> np.ndarray:
+    """Coverage `(size, size)` of an antialiased disc; centre and radius in pixels."""
+    grid = np.arange(size, dtype=np.float32) + 0.5
+    distance = np.hypot(grid[None, :] - x, grid[:, None] - y)
+    return np.clip(radius - distance + 0.5, 0, 1)
+
+
+def capsule(size: int, start: tuple, end: tuple, radius: float) -> np.ndarray:
+    """Coverage `(size, size)` of a round-ended stroke from `start` to `end` (x, y in pixels)."""
+    grid = np.arange(size, dtype=np.float32) + 0.5
+    x, y = grid[None, :] - start[0], grid[:, None] - start[1]
+    dx, dy = end[0] - start[0], end[1] - start[1]
+    along = np.clip((x * dx + y * dy) / max(dx * dx + dy * dy, 1e-9), 0, 1)
+    return np.clip(radius - np.hypot(x - along * dx, y - along * dy) + 0.5, 0, 1)
+
+
+def palette(rng: np.random.Generator, count: int, variety: float) -> np.ndarray:
+    """A light paper colour and `count` dark, mutually distinct inks: float32 `(1 + count, 3)`, 0..255.
+
+    At `variety` 0 the paper is white and the inks are black, blue, green, red, in that order; at 1
+    hues and lightness are drawn freely, at least 96 levels of contrast kept against the paper.
+    """
+    base = np.array(
+        [[255, 255, 255], [0, 0, 0], [30, 60, 230], [0, 160, 60], [220, 30, 30]], np.float32
+    )[: 1 + count]
+    if variety <= 0:
+        return base
+    paper = rng.uniform(215, 255, 3)
+    inks = np.clip(base[1:] + rng.uniform(-60, 60, (count, 3)), 0, 215)
+    drawn = np.concatenate([paper[None], inks]).astype(np.float32)
+    # Shrinks the contrast no further than the promise above.
+    limit = paper.mean() - 96
+    for ink in drawn[1:]:
+        ink -= max(0.0, float(ink.mean()) - limit)
+    drawn = np.clip(drawn, 0, 255)
+    return base + np.float32(variety) * (drawn - base)
+
+
+def ink_amount(picture: np.ndarray, paper: np.ndarray, ink: np.ndarray) -> np.ndarray:
+    """How far each pixel lies from paper (0) to ink (1): the inverse of `blend`, `(..., h, w)`."""
+    axis = ink - paper
+    return np.clip((picture - paper) @ axis / (axis @ axis), 0, 1)

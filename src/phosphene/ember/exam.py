@@ -1,0 +1,51 @@
+"""Exam: what share of fresh problems a denoiser solves, judged by the tasks' own scorers."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import torch
+
+from phosphene.clip import Clip
+from phosphene.ember.world import World
+
+FIRST_SEED = 10**9  # far from the seeds an experimenter would try by hand
+
+
+def examine(model: Any, world: World, clips: int, steps: int = 8) -> dict[str, dict[str, float]]:
+    """Generate from first frames and judge.
+
+    Returns:
+        task -> {"train": share passed, "test": share passed} over `clips` clips each; "train"
+        instances are of the training split with fresh looks, "test" ones are held out.
+    """
+    from diffusers.schedulers import FlowMatchEulerDiscreteScheduler
+
+    from phosphene.ember.pipeline import EmberPipeline
+
+    pipeline = EmberPipeline(model, FlowMatchEulerDiscreteScheduler())
+    pipeline.set_progress_bar_config(disable=True)
+    was_training = model.training
+    model.eval()
+    out: dict[str, dict[str, float]] = {}
+    for name, task in world.tasks().items():
+        for split in ("train", "test"):
+            problems = [task.sample(FIRST_SEED + i, split) for i in range(clips)]
+            firsts = np.stack([task.first_frame(p, world.canvas) for p in problems])
+            made = pipeline(
+                [p.prompts[0] for p in problems],
+                image=torch.from_numpy(firsts).permute(0, 3, 1, 2).float() / 255,
+                num_frames=world.canvas.frames,
+                num_inference_steps=steps,
+                generator=[torch.Generator().manual_seed(i) for i in range(clips)],
+            )
+            frames = np.rint(made.frames * 255).astype(np.uint8)
+            judged = [
+                task.judge(p, Clip(f, Fraction(world.canvas.fps), a, world.canvas.rate))
+                for p, f, a in zip(problems, frames, made.audio, strict=True)
+            ]
+            out.setdefault(name, {})[split] = sum(v.passed for v in judged) / clips
+    model.train(was_training)
+    return out

@@ -1,0 +1,223 @@
+"""Ember's denoiser: one transformer over the tokens of pictures, sound and words together.
+
+It predicts the clean sample from pixels directly (x-prediction on large patches) and returns the
+velocity that flow-matching schedulers expect.
+
+References:
+    Back to Basics: Let Denoising Generative Models Denoise (Li, He, 2025),
+    https://arxiv.org/abs/2511.13720
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn as nn
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.models.attention_dispatch import dispatch_attention_fn
+from diffusers.models.cache_utils import CacheMixin
+from diffusers.models.modeling_utils import ModelMixin
+from diffusers.utils import BaseOutput
+from einops import rearrange
+
+
+@dataclass
+class EmberOutput(BaseOutput):
+    """Velocities dx/dsigma: `sample` `(b, f, 3, h, w)`, `audio_sample` `(b, f, audio_dim)`."""
+
+    sample: torch.Tensor
+    audio_sample: torch.Tensor
+
+
+class EmberAttention(nn.Module):
+    """Self-attention with normalised queries and keys over `(b, n, dim)`."""
+
+    def __init__(self, dim: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.to_qkv = nn.Linear(dim, 3 * dim, bias=False)
+        self.norm_q = nn.RMSNorm(dim // heads, eps=1e-6)
+        self.norm_k = nn.RMSNorm(dim // heads, eps=1e-6)
+        self.to_out = nn.Linear(dim, dim, bias=False)
+
+    def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
+        qkv = self.to_qkv(hidden_states)
+        q, k, v = rearrange(qkv, "b n (s h d) -> s b n h d", s=3, h=self.heads)
+        mixed = dispatch_attention_fn(self.norm_q(q), self.norm_k(k), v)
+        return self.to_out(mixed.flatten(2))
+
+
+class EmberBlock(nn.Module):
+    """Pre-norm attention and MLP, each added to the residual stream `(b, n, dim)`."""
+
+    def __init__(self, dim: int, heads: int) -> None:
+        super().__init__()
+        self.norm1 = nn.RMSNorm(dim, eps=1e-6)
+        self.attn = EmberAttention(dim, heads)
+        self.norm2 = nn.RMSNorm(dim, eps=1e-6)
+        self.ff = nn.Sequential(
+            nn.Linear(dim, 4 * dim), nn.GELU(approximate="tanh"), nn.Linear(4 * dim, dim)
+        )
+
+    def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
+        hidden_states = hidden_states + self.attn(self.norm1(hidden_states))
+        return hidden_states + self.ff(self.norm2(hidden_states))
+
+
+class EmberStem(nn.Module):
+    """Frames `(n, 3, h, w)` to tokens `(n, h/16 * w/16, dim)`: overlapping convolutions, so that a
+    shape means the same wherever it falls on the grid of patches."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        widths = (3, 16, 32, 64, dim)
+        layers: list[nn.Module] = []
+        for a, b in zip(widths, widths[1:], strict=False):
+            layers += [nn.Conv2d(a, b, 3, stride=2, padding=1), nn.GELU(approximate="tanh")]
+        self.layers = nn.Sequential(*layers[:-1])
+
+    def forward(self, frames: torch.Tensor) -> torch.Tensor:
+        return self.layers(frames).flatten(2).transpose(1, 2)
+
+
+class EmberTransformer(ModelMixin, ConfigMixin, CacheMixin):
+    """The denoiser.
+
+    Args:
+        size: side of the square picture in pixels, a multiple of 16.
+        frames: most frames it has places for.
+        audio_dim: numbers a row of sound has; one row belongs to one frame.
+        dim, depth, heads: width, blocks, attention heads.
+        vocabulary: rows of the word embedding.
+        text_length: words read of a prompt.
+    """
+
+    PATCH = 16
+    _repeated_blocks = ["EmberBlock"]  # noqa: RUF012  (diffusers reads a plain list)
+
+    @register_to_config
+    def __init__(
+        self,
+        size: int = 64,
+        frames: int = 9,
+        audio_dim: int = 1000,
+        dim: int = 192,
+        depth: int = 6,
+        heads: int = 6,
+        vocabulary: int = 2048,
+        text_length: int = 12,
+    ) -> None:
+        super().__init__()
+        patches, pixels = (size // self.PATCH) ** 2, 3 * self.PATCH**2
+        self.text_embedding = nn.Embedding(vocabulary, dim)
+        self.text_place = nn.Parameter(0.02 * torch.randn(text_length, dim))
+        self.frame_place = nn.Embedding(frames, dim)
+        self.patch_place = nn.Parameter(0.02 * torch.randn(patches, dim))
+        self.audio_place = nn.Parameter(0.02 * torch.randn(dim))
+        self.given = nn.Parameter(0.02 * torch.randn(dim))
+        self.noise_level = nn.Sequential(nn.Linear(64, dim), nn.SiLU(), nn.Linear(dim, dim))
+        self.stem = EmberStem(dim)
+        self.patch_in = nn.Linear(pixels, dim)
+        self.audio_in = nn.Linear(audio_dim, dim)
+        self.transformer_blocks = nn.ModuleList(EmberBlock(dim, heads) for _ in range(depth))
+        self.norm_out = nn.RMSNorm(dim, eps=1e-6)
+        self.patch_out = _head(dim, pixels)
+        self.audio_out = _head(dim, audio_dim)
+        nn.init.normal_(self.text_embedding.weight, std=0.02)
+        nn.init.normal_(self.frame_place.weight, std=0.02)
+
+    def encode_text(self, ids: torch.Tensor) -> torch.Tensor:
+        """Word ids `(b, n)` to embeddings `(b, n, dim)`."""
+        return self.text_embedding(ids) + self.text_place[: ids.shape[1]]
+
+    def forward(
+        self,
+        hidden_states: torch.Tensor,
+        audio_hidden_states: torch.Tensor,
+        timestep: torch.Tensor,
+        encoder_hidden_states: torch.Tensor,
+        given: torch.Tensor,
+        frame_ids: torch.Tensor | None = None,
+        return_dict: bool = True,
+    ) -> EmberOutput | tuple[torch.Tensor, torch.Tensor]:
+        """Velocity of pictures and sound.
+
+        Args:
+            hidden_states: noised frames `(b, f, 3, h, w)`, pixels in -1..1; frames that `given`
+                marks are clean.
+            audio_hidden_states: noised sound rows `(b, f, audio_dim)`.
+            timestep: `(b,)`, sigma * 1000.
+            encoder_hidden_states: `(b, words, dim)` from `encode_text`, or word ids `(b, words)`.
+            given: bool `(b, f)`: frames that are conditions, not noise; their velocity is zero.
+            frame_ids: int `(b, f)` places in time; 0..f-1 when None.
+        """
+        sigma = (timestep / 1000).to(hidden_states.dtype)
+        if not encoder_hidden_states.is_floating_point():
+            encoder_hidden_states = self.encode_text(encoder_hidden_states)
+        clean, audio_clean = self.predict(
+            hidden_states, audio_hidden_states, sigma, encoder_hidden_states, given, frame_ids
+        )
+        scale = sigma.clamp_min(1e-3)
+        moving = ~given[:, :, None, None, None]
+        video = (hidden_states - clean) / scale[:, None, None, None, None] * moving
+        audio = (audio_hidden_states - audio_clean) / scale[:, None, None]
+        return EmberOutput(video, audio) if return_dict else (video, audio)
+
+    def predict(
+        self,
+        video: torch.Tensor,
+        audio: torch.Tensor,
+        sigma: torch.Tensor,
+        words: torch.Tensor,
+        given: torch.Tensor,
+        frame_ids: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The clean pictures and sound it expects, shaped like `video` and `audio`.
+
+        Where the first frame is given, a frame is predicted as its difference from that one: what
+        stays still costs nothing to draw.
+        """
+        b, f = video.shape[:2]
+        side = video.shape[-1] // self.PATCH
+        if frame_ids is None:
+            frame_ids = torch.arange(f, device=video.device).expand(b, f)
+        time = self.frame_place(frame_ids)
+        level = self.noise_level(_waves(sigma))[:, None]
+        patches = rearrange(
+            video, "b f c (h p) (w q) -> b f (h w) (p q c)", p=self.PATCH, q=self.PATCH
+        )
+        seen = self.stem(video.flatten(0, 1)).unflatten(0, (b, f))
+        state = torch.where(given[..., None], self.given, level)
+        x = self.patch_in(patches) + seen + self.patch_place + (time + state)[:, :, None]
+        y = self.audio_in(audio) + self.audio_place + time + level
+        tokens = torch.cat([x.flatten(1, 2), y, words], 1)
+        for block in self.transformer_blocks:
+            tokens = block(tokens)
+        tokens = self.norm_out(tokens)
+        n = x.shape[1] * x.shape[2]
+        change = rearrange(
+            self.patch_out(tokens[:, :n]),
+            "b (f h w) (p q c) -> b f c (h p) (w q)",
+            f=f,
+            h=side,
+            w=side,
+            p=self.PATCH,
+            q=self.PATCH,
+        )
+        anchor = video[:, :1] * given[:, :1, None, None, None]
+        return anchor + change, self.audio_out(tokens[:, n : n + f])
+
+
+def _head(dim: int, out: int) -> nn.Sequential:
+    """Two layers from tokens to patches; starts at zero, so training starts from a still picture."""
+    last = nn.Linear(2 * dim, out)
+    nn.init.zeros_(last.weight)
+    nn.init.zeros_(last.bias)
+    return nn.Sequential(nn.Linear(dim, 2 * dim), nn.GELU(approximate="tanh"), last)
+
+
+def _waves(sigma: torch.Tensor) -> torch.Tensor:
+    """Sinusoidal features `(b, 64)` of a noise level `(b,)` in 0..1."""
+    angles = sigma[:, None] * torch.logspace(0, 3, 32, device=sigma.device, dtype=sigma.dtype)
+    return torch.cat([angles.sin(), angles.cos()], 1)
