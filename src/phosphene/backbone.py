@@ -73,7 +73,13 @@ class Capabilities:
 
 
 class Backbone(abc.ABC):
-    """A generator. Building one reads configuration only; weights load on the first `generate`."""
+    """A generator. Building one reads configuration only; weights load on the first `generate`.
+
+    Attributes:
+        spec: what it was opened from; part of every sample's key and recipe.
+    """
+
+    spec: BackboneSpec
 
     @property
     @abc.abstractmethod
@@ -91,6 +97,16 @@ class Backbone(abc.ABC):
     @property
     @abc.abstractmethod
     def capabilities(self) -> Capabilities: ...
+
+    def load(self) -> None:  # noqa: B027 - a backbone without weights has nothing to do
+        """Bring the weights in now, if they aren't yet. `generate` does it by itself.
+
+        The generate loop calls it first, so that weights that can't be had stop the run instead of
+        failing every sample.
+
+        Raises:
+            PhospheneError: the weights can't be read, are refused, or don't fit.
+        """
 
     @abc.abstractmethod
     def check(self, request: Request) -> None:

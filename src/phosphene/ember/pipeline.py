@@ -46,6 +46,14 @@ class EmberPipeline(DiffusionPipeline):
         self.register_modules(transformer=transformer, scheduler=scheduler)
         self.image_processor = VaeImageProcessor(vae_scale_factor=1, do_convert_rgb=True)
 
+    def check_inputs(self, height: int, width: int, num_frames: int) -> None:
+        """Raise ValueError for what the denoiser has no places for."""
+        config = self.transformer.config
+        if (height, width) != (config.size, config.size):
+            raise ValueError(f"Ember draws {config.size}x{config.size}; got {width}x{height}")
+        if not 1 <= num_frames <= config.frames:
+            raise ValueError(f"Ember draws 1 to {config.frames} frames; got {num_frames}")
+
     def encode_prompt(self, prompt: list[str]) -> torch.Tensor:
         """Word embeddings `(b, words, dim)`."""
         config = self.transformer.config
@@ -133,11 +141,7 @@ class EmberPipeline(DiffusionPipeline):
         Raises:
             ValueError: a size, frame count or number of images it has no place for.
         """
-        config = self.transformer.config
-        if (height, width) != (config.size, config.size):
-            raise ValueError(f"Ember draws {config.size}x{config.size}; got {width}x{height}")
-        if not 1 <= num_frames <= config.frames:
-            raise ValueError(f"Ember draws 1 to {config.frames} frames; got {num_frames}")
+        self.check_inputs(height, width, num_frames)
         prompt = [prompt] if isinstance(prompt, str) else list(prompt)
         batch, device, dtype = len(prompt), self._execution_device, self.transformer.dtype
         guided = guidance_scale != 1
@@ -186,4 +190,6 @@ class EmberPipeline(DiffusionPipeline):
             sound = from_rows(audio_latents.float() / SOUND_SCALE, HOP)[:, None].clamp(-1, 1)
             if output_type == "np":
                 frames, sound = frames.cpu().numpy(), sound.cpu().numpy()
-        return EmberPipelineOutput(frames, sound) if return_dict else (frames, sound)
+        if not return_dict:
+            return frames, sound
+        return EmberPipelineOutput(frames=frames, audio=sound)

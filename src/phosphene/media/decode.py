@@ -84,7 +84,8 @@ def decode(data: bytes, container: str, facts: Facts | None) -> Clip:
 
 def _upright(frame: Any) -> np.ndarray:
     """uint8 `(h, w, 3)`, turned as the container says it is to be shown."""
-    return np.rot90(frame.to_ndarray(format="rgb24", interpolation=CAREFUL), frame.rotation // 90)
+    pixels = frame.to_ndarray(format="rgb24", interpolation=CAREFUL, threads=1)
+    return np.rot90(pixels, frame.rotation // 90)
 
 
 def _shift(samples: Any, seconds: float, rate: Any) -> np.ndarray:

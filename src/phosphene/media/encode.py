@@ -91,7 +91,9 @@ def _add_audio(out: Any, clip: Clip, container: str) -> Any:
         codec = "aac"
     else:
         codec = "flac" if container == "matroska" and on_24_bit_grid(clip.audio) else "pcm_f32le"
-    stream = out.add_stream(codec, rate=clip.rate, layout=_LAYOUTS[channels - 1])
+    # FFmpeg's default AAC search takes five times as long and returned tones 30 dB worse.
+    options = {"aac_coder": "fast"} if codec == "aac" else {}
+    stream = out.add_stream(codec, rate=clip.rate, layout=_LAYOUTS[channels - 1], options=options)
     if codec == "aac":
         assert clip.rate is not None
         stream.bit_rate = min(160_000, 6 * clip.rate) * channels  # AAC's ceiling is 6 bits a sample
@@ -132,13 +134,14 @@ def _picture(frame: np.ndarray, stream: Any) -> Any:
     )
     picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
     if stream.pix_fmt == "bgr0":
-        return picture.reformat(format="bgr0")
+        return picture.reformat(format="bgr0", threads=1)
     return picture.reformat(
         format="yuv420p",
         dst_colorspace="ITU709",
         src_color_range="JPEG",
         dst_color_range="MPEG",
         interpolation=CAREFUL,
+        threads=1,  # a pool of threads for every frame costs 10 ms, the conversion of 64x64 0.05
     )
 
 

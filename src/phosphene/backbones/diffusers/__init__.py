@@ -1,0 +1,141 @@
+"""Drives any diffusers pipeline, by what it accepts and returns and not by its name.
+
+A directory or a hub id is read in this order, each file a step: `source` (index and
+configurations), `weights` (what may be opened, what identifies it), `skeleton` (the pipeline
+without weights), `profile` (what it takes, makes and needs), `refuse` and `options` (what can't be
+honoured), then, at the first sample, `place` (weights), `batch`, `run`, `noise`, `conditioning`
+and `output`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+from phosphene.backbone import Backbone, BackboneSpec, Capabilities
+from phosphene.backbones.diffusers import options, refuse, skeleton, weights
+from phosphene.backbones.diffusers.batch import Batches
+from phosphene.backbones.diffusers.call import shape
+from phosphene.backbones.diffusers.place import load
+from phosphene.backbones.diffusers.profile import Profile
+from phosphene.backbones.diffusers.run import Runner
+from phosphene.backbones.diffusers.source import resolve
+from phosphene.clip import Clip
+from phosphene.errors import PhospheneError
+from phosphene.request import Request
+
+
+class DiffusersBackbone(Backbone):
+    """A diffusers pipeline. Building one reads configurations; weights load at first need.
+
+    Args:
+        spec: which pipeline, and how to load and place it.
+        pipeline_class: the class to use in place of the one that `model_index.json` names.
+        modules: dotted names of modules that define components, imported before they are looked
+            for; for pipelines whose components are not part of diffusers or transformers.
+        name: what to call it, in place of the spec's id.
+
+    Raises:
+        PhospheneError: nothing there, not a pipeline that makes pictures or sound, pickled weights
+            or shipped code that the spec doesn't allow, or an option that can't be honoured.
+    """
+
+    def __init__(
+        self,
+        spec: BackboneSpec,
+        pipeline_class: type | None = None,
+        modules: Sequence[str] = (),
+        name: str | None = None,
+    ) -> None:
+        self.spec = spec
+        self._name = name or spec.id
+        for module in modules:
+            importlib.import_module(module)
+        source = resolve(spec)
+        weights.check_safety(source, spec)
+        cls = pipeline_class or skeleton.pipeline_class(source, spec.trust_remote_code)
+        self.profile = Profile(cls, source, skeleton.build(cls, source))
+        self._capabilities = self.profile.capabilities(spec)
+        options.check(self.profile, spec)
+        self._batches: Batches | None = None
+
+    @property
+    def id(self) -> str:
+        return self._name
+
+    @cached_property
+    def fingerprint(self) -> str:
+        return weights.fingerprint(self.profile.source, self.spec)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self._capabilities
+
+    def check(self, request: Request) -> None:
+        refuse.check(self.profile, request)
+
+    def like(self, request: Request) -> tuple:
+        return shape(request)
+
+    def load(self) -> None:
+        """Read the weights, if that hasn't been done.
+
+        Raises:
+            PhospheneError: they can't be read.
+        """
+        self._loaded()
+
+    @cached_property
+    def pipeline(self) -> Any:
+        """The loaded diffusers pipeline itself."""
+        return load(self.profile, self.spec)
+
+    def _loaded(self) -> Batches:
+        if self._batches is None:
+            self._batches = Batches(Runner(self.pipeline, self.profile))
+        return self._batches
+
+    def generate(self, requests: Sequence[Request]) -> list[Clip]:
+        """One clip a request, in order; like requests share a call.
+
+        Raises:
+            PhospheneError: a request that can't be honoured (before the weights are read), or a
+                sample that failed.
+            torch.OutOfMemoryError, MemoryError: too many at once.
+        """
+        for request in requests:
+            self.check(request)
+        groups: dict[tuple, list[int]] = {}
+        for i, request in enumerate(requests):
+            groups.setdefault(self.like(request), []).append(i)
+        made: dict[int, Clip] = {}
+        for places in groups.values():
+            clips = self._loaded().make([requests[i] for i in places])
+            made.update(zip(places, clips, strict=True))
+        return [made[i] for i in range(len(requests))]
+
+    def describe(self) -> dict[str, Any]:
+        """What is known of the pipeline beyond its capabilities, JSON-able, without its weights."""
+        profile = self.profile
+        rule = profile.frame_rule
+        return {
+            "class": profile.cls.__name__,
+            "components": {n: c for n, (_, c) in profile.source.components.items()},
+            "parameters": profile.parameters_count,
+            "arguments": dict(profile.names),
+            "needs": sorted(profile.needed),
+            "size_multiple": profile.multiple,
+            "frame_rule": None if rule is None else {"step": rule.step, "offset": rule.offset},
+            "caches": options.caches(profile),
+            "commit": profile.source.commit,
+        }
+
+
+def COMPONENT(spec: BackboneSpec) -> DiffusersBackbone:  # noqa: N802 (the registry's name for it)
+    """Open the pipeline that `spec.id` names: a directory or a hub id."""
+    return DiffusersBackbone(spec)
+
+
+__all__ = ["COMPONENT", "DiffusersBackbone", "PhospheneError"]

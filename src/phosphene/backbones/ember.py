@@ -1,0 +1,21 @@
+"""Ember, the audio-video model that travels with Phosphene, through the adapter everyone uses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from phosphene.assets import asset
+from phosphene.backbone import BackboneSpec
+from phosphene.backbones.diffusers import DiffusersBackbone
+
+
+def COMPONENT(spec: BackboneSpec) -> DiffusersBackbone:  # noqa: N802 (the registry's name for it)
+    """Open the weights in `assets/ember`."""
+    from phosphene.ember.pipeline import EmberPipeline
+
+    return DiffusersBackbone(
+        replace(spec, id=str(asset("ember"))),
+        pipeline_class=EmberPipeline,
+        modules=("phosphene.ember.network",),
+        name="ember",
+    )

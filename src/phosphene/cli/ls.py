@@ -1,0 +1,116 @@
+"""`phosphene ls`: what there is to name."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cyclopts import App
+
+from phosphene.cli.console import say, say_json, say_table
+from phosphene.errors import PhospheneError
+
+if TYPE_CHECKING:
+    from phosphene.registry import Registry
+
+app = App(name="ls", help="List backbones, tasks or runs.")
+
+
+@app.command
+def backbones(*, json: bool = False) -> None:
+    """List the registered backbones and the pipelines in the local model cache.
+
+    Args:
+        json: one JSON array on stdout and nothing else.
+    """
+    from phosphene.backbone import backbones as registry
+    from phosphene.doctor import cached_models
+
+    found = [row for row in _components(registry) if row["name"] != "diffusers"]
+    found += [{"name": name, "about": "in the local model cache"} for name in cached_models()]
+    _say_components(found, json)
+    if not json:
+        say("Any other pipeline: give its directory or its hub id, ORG/NAME.")
+
+
+@app.command
+def tasks(*, json: bool = False) -> None:
+    """List the tasks.
+
+    Args:
+        json: one JSON array on stdout and nothing else.
+    """
+    from phosphene.task import tasks as registry
+
+    _say_components(_components(registry), json)
+
+
+@app.command
+def runs(directory: Path = Path("runs"), /, *, json: bool = False) -> None:
+    """List the runs in a directory, newest first.
+
+    Args:
+        directory: where to look.
+        json: one JSON array on stdout and nothing else.
+    """
+    if not directory.is_dir():
+        if directory != Path("runs"):
+            raise PhospheneError(f"{directory} is not a directory; give one that holds runs")
+        found = []
+    else:
+        found = [_look(path.parent) for path in directory.glob("*/manifest.json")]
+    found.sort(key=lambda row: row["started"], reverse=True)
+    if json:
+        say_json(found)
+    elif not found:
+        say(f"no runs in {directory}")
+    else:
+        say_table([("run", "started", "done", "failed", "backbone"), *map(_row, found)])
+
+
+def _components(registry: Registry) -> list[dict[str, str]]:
+    return [{"name": name, "about": _about(registry, name)} for name in registry.names()]
+
+
+def _about(registry: Registry, name: str) -> str:
+    """First line of a component's module docstring, read without running the module."""
+    spec = importlib.util.find_spec(f"{registry.package}.{name}")
+    if spec is None or spec.origin is None:
+        return "from another package"
+    text = ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8")))
+    return text.splitlines()[0] if text else ""
+
+
+def _say_components(found: list[dict[str, str]], json: bool) -> None:
+    if json:
+        say_json(found)
+    else:
+        say_table([(row["name"], row["about"]) for row in found])
+
+
+def _look(root: Path) -> dict[str, Any]:
+    """One run: where, since when, how many samples, by which backbones."""
+    from phosphene.run import Run
+
+    started = datetime.fromtimestamp((root / "manifest.json").stat().st_mtime, UTC)
+    row: dict[str, Any] = {"run": str(root), "started": started.isoformat(timespec="seconds")}
+    try:
+        records = Run.load(root).records()
+    except PhospheneError as error:
+        return {**row, "error": str(error)}
+    return {
+        **row,
+        "done": sum(record.status == "done" for record in records),
+        "failed": sum(record.status == "failed" for record in records),
+        "backbones": sorted({r.recipe["spec"]["id"] for r in records if "spec" in r.recipe}),
+    }
+
+
+def _row(found: dict[str, Any]) -> tuple[str, ...]:
+    if "error" in found:
+        return found["run"], found["started"], "?", "?", found["error"]
+    names = ", ".join(found["backbones"])
+    return found["run"], found["started"], str(found["done"]), str(found["failed"]), names

@@ -1,0 +1,39 @@
+"""One HTML file with everything inside it: pictures, sound, style. No network, no second file."""
+
+from __future__ import annotations
+
+import base64
+import os
+import tempfile
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from phosphene import media
+from phosphene.clip import Clip
+
+
+def video_url(clip: Clip) -> str:
+    """A clip as a `data:video/mp4` address that a browser plays."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = media.save(clip, Path(folder) / "clip.mp4")
+        return "data:video/mp4;base64," + base64.b64encode(path.read_bytes()).decode()
+
+
+def write_page(path: Path, template: str, **context: Any) -> Path:
+    """Fill `report/TEMPLATE` and write it to `path` in one move.
+
+    Raises:
+        jinja2.UndefinedError: the template names something that `context` lacks.
+    """
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    text = (files("phosphene.report") / template).read_text("utf-8")
+    html = environment.from_string(text).render(**context)
+    partial = path.with_suffix(".partial")
+    partial.write_text(html, "utf-8")
+    os.replace(partial, path)
+    return path

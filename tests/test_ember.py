@@ -1,0 +1,193 @@
+"""Ember: its sound transform, its optimiser, its data order, its pipeline, and resuming."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from phosphene.ember.checkpoint import read_progress
+from phosphene.ember.muon import orthogonal
+from phosphene.ember.network import EmberTransformer
+from phosphene.ember.pipeline import EmberPipeline
+from phosphene.ember.sound import from_rows, to_rows
+from phosphene.ember.train import config_from, train
+from phosphene.ember.words import word_ids
+from phosphene.ember.world import Examples, Family, World
+from phosphene.errors import PhospheneError
+
+TINY = {"dim": 32, "depth": 1, "heads": 2}
+
+
+def _world(**fields):
+    return {"families": {"equations": {"share": 1.0, "fields": {}}, "bounce": None}, **fields}
+
+
+def _config(out, samples=48, **fields):
+    stages = [{"samples": samples, "lr": 0.002, "lr_end": 0.001, "world": _world(frames=3)}]
+    return config_from(
+        {
+            "out": str(out),
+            "stages": stages,
+            "model": TINY,
+            "batch": 4,
+            "workers": 0,
+            "exam_every": 10**9,
+            "exam_clips": 2,
+            "checkpoint_every": 16,
+            **fields,
+        }
+    )
+
+
+def test_sound_transform_returns_what_it_was_given_and_keeps_energy():
+    audio = torch.randn(3, 9000)
+    audio[:, -125:] = 0
+    rows = to_rows(audio, 9, 125)
+    assert rows.shape == (3, 9, 1000)
+    assert torch.allclose(from_rows(rows, 125), audio, atol=1e-5)
+    assert torch.allclose(rows.square().sum(), audio.square().sum(), rtol=1e-4)
+
+
+def test_sound_rows_are_local_in_time():
+    audio = torch.zeros(1, 9000)
+    audio[0, 4300] = 1.0
+    energy = to_rows(audio, 9, 125).square().sum(-1)[0]
+    assert energy.argmax() == 4
+    assert energy[[0, 1, 2, 6, 7, 8]].sum() == 0
+
+
+def test_words_split_digits_and_symbols_and_pad_with_zero():
+    ids = word_ids(["Solve 3+4="], 12, 2048)
+    again = word_ids(["solve 3 + 4 ="], 12, 2048)
+    assert (ids == again).all()
+    assert (ids[0] > 0).sum() == 5
+    assert word_ids(["a b c"], 2, 2048).shape == (1, 2)
+
+
+def test_orthogonal_flattens_the_spectrum():
+    matrix = torch.randn(24, 60, generator=torch.Generator().manual_seed(0))
+    for m in (matrix, matrix.T):
+        values = torch.linalg.svdvals(orthogonal(m))
+        assert values.min() > 0.5
+        assert values.max() < 1.3
+
+
+def test_example_depends_on_seed_and_index_alone():
+    world = World({"equations": Family(), "maze": Family()}, frames=4, both_ends=0.5)
+    straight = [Examples(world, 7, 0, 20)[i] for i in range(20)]
+    late = Examples(world, 7, 15, 20)[2]
+    for key, value in late.items():
+        assert torch.equal(value, straight[17][key]), key
+    assert not torch.equal(late["video"], Examples(world, 8, 15, 20)[2]["video"])
+    for example in straight:
+        assert example["given"][0]
+        assert example["frame_ids"][0] == 0
+        assert (example["frame_ids"].diff() > 0).all()
+
+
+def test_network_is_a_still_picture_before_training_and_leaves_given_frames_alone():
+    torch.manual_seed(0)
+    model = EmberTransformer(**TINY)
+    video, audio = torch.randn(2, 3, 3, 64, 64), torch.randn(2, 3, 1000)
+    given = torch.tensor([[True, False, False], [False, False, False]])
+    sigma = torch.tensor([0.7, 1.0])
+    clean, _ = model.predict(video, audio, sigma, torch.zeros(2, 1, 32), given)
+    assert torch.equal(clean[0], video[0, :1].expand_as(clean[0]))
+    assert torch.equal(clean[1], torch.zeros_like(clean[1]))
+    out = model(video, audio, sigma * 1000, torch.zeros(2, 1, 32), given)
+    assert (out.sample[0, 0] == 0).all()
+    assert torch.allclose(video - sigma[:, None, None, None, None] * out.sample, clean, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    out = tmp_path_factory.mktemp("ember")
+    return train(_config(out))
+
+
+def test_pipeline_starts_from_the_given_frames_and_repeats_itself(trained):
+    pipeline = EmberPipeline(
+        EmberTransformer.from_pretrained(trained, subfolder="transformer"),
+        _scheduler(),
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    first, last = (torch.rand(1, 3, 64, 64), torch.rand(1, 3, 64, 64))
+
+    def run(**arguments):
+        generator = [torch.Generator().manual_seed(s) for s in (1, 2)]
+        return pipeline(["a", "b"], generator=generator, num_inference_steps=2, **arguments)
+
+    made = run(image=first, last_image=last)
+    assert made.frames.shape == (2, 9, 64, 64, 3)
+    assert made.audio.shape == (2, 1, 9000)
+    assert np.allclose(made.frames[1, 0], first[0].permute(1, 2, 0), atol=1e-5)
+    assert np.allclose(made.frames[1, -1], last[0].permute(1, 2, 0), atol=1e-5)
+    assert np.array_equal(made.frames, run(image=first, last_image=last).frames)
+    assert not np.allclose(made.frames[0, 4], made.frames[1, 4])
+    assert run(num_frames=1).frames.shape == (2, 1, 64, 64, 3)
+    guided = run(image=first, guidance_scale=3.0)
+    assert not np.allclose(guided.frames, run(image=first).frames)
+    with pytest.raises(ValueError, match="1 to 9 frames; got 10"):
+        run(num_frames=10)
+    with pytest.raises(ValueError, match="64x64"):
+        run(height=32)
+
+
+def _scheduler():
+    from diffusers.schedulers import FlowMatchEulerDiscreteScheduler
+
+    return FlowMatchEulerDiscreteScheduler()
+
+
+def _curve(directory):
+    records = [json.loads(line) for line in (directory / "log.jsonl").read_text().splitlines()]
+    return [(r["samples"], r["loss"]) for r in records if "loss" in r]
+
+
+def test_killed_and_resumed_training_has_the_uninterrupted_loss_curve(tmp_path):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    train(_config(whole, samples=160, checkpoint_every=40))
+
+    class Kill(Exception):
+        pass
+
+    def stop(record):
+        if record["samples"] >= 120:
+            raise Kill
+
+    with pytest.raises(Kill):
+        train(_config(cut, samples=160, checkpoint_every=40), stop)
+    # The kill came before the checkpoint at 120: the run goes on from 80.
+    assert read_progress(cut / "checkpoint.safetensors")["samples"] == 80
+    train(_config(cut, samples=160, checkpoint_every=40))
+    assert _curve(cut) == _curve(whole)
+    assert len(_curve(whole)) == 4
+
+
+def test_training_learns(tmp_path):
+    """On four sums in one look, the loss falls well below that of the still picture it starts as."""
+    config = _config(tmp_path, samples=480, batch=8, checkpoint_every=10**9)
+    few = {"equations": Family(fields={"largest": 1, "operators": "-", "variety": 0.0})}
+    stage = replace(config.stages[0], world=World(few, frames=2), lr=0.005, lr_end=0.002)
+    train(replace(config, stages=(stage,)))
+    losses = [loss for _, loss in _curve(tmp_path)]
+    assert len(losses) == 6
+    assert losses[-1] < 0.6 * losses[0], losses
+
+
+def test_config_errors_name_the_key(tmp_path):
+    with pytest.raises(PhospheneError, match="bacth"):
+        _config(tmp_path, bacth=3)
+    with pytest.raises(PhospheneError, match="pure_noise"):
+        _config(tmp_path, pure_noise=2.0)
+    (tmp_path / "checkpoint.safetensors").write_bytes(b"junk")
+    with pytest.raises(PhospheneError, match="not a readable checkpoint"):
+        train(_config(tmp_path))
+
+
+def test_importing_the_package_loads_no_torch():
+    code = "import sys, phosphene; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
