@@ -46,18 +46,24 @@ def blend(picture: np.ndarray, coverage: np.ndarray, colour: np.ndarray) -> np.n
 
 def disc(size: int, x: float, y: float, radius: float) -> np.ndarray:
     """Coverage `(size, size)` of an antialiased disc; centre and radius in pixels."""
-    grid = np.arange(size, dtype=np.float32) + 0.5
-    distance = np.hypot(grid[None, :] - x, grid[:, None] - y)
-    return np.clip(radius - distance + 0.5, 0, 1)
+    return capsule(size, (x, y), (x, y), radius)
 
 
-def capsule(size: int, start: tuple, end: tuple, radius: float) -> np.ndarray:
+def capsule(
+    size: int, start: tuple[float, float], end: tuple[float, float], radius: float
+) -> np.ndarray:
     """Coverage `(size, size)` of a round-ended stroke from `start` to `end` (x, y in pixels)."""
-    grid = np.arange(size, dtype=np.float32) + 0.5
-    x, y = grid[None, :] - start[0], grid[:, None] - start[1]
+    coverage = np.zeros((size, size), np.float32)
+    # Only the box around the stroke is looked at: a clip is made of many small strokes.
+    low = [max(int(min(a, b) - radius - 1), 0) for a, b in zip(start, end, strict=True)]
+    high = [int(max(a, b) + radius + 2) for a, b in zip(start, end, strict=True)]
+    box = coverage[low[1] : high[1], low[0] : high[0]]
+    x = np.arange(low[0], low[0] + box.shape[1], dtype=np.float32)[None, :] + 0.5 - start[0]
+    y = np.arange(low[1], low[1] + box.shape[0], dtype=np.float32)[:, None] + 0.5 - start[1]
     dx, dy = end[0] - start[0], end[1] - start[1]
     along = np.clip((x * dx + y * dy) / max(dx * dx + dy * dy, 1e-9), 0, 1)
-    return np.clip(radius - np.hypot(x - along * dx, y - along * dy) + 0.5, 0, 1)
+    box[:] = np.clip(radius - np.hypot(x - along * dx, y - along * dy) + 0.5, 0, 1)
+    return coverage
 
 
 def palette(rng: np.random.Generator, count: int, variety: float) -> np.ndarray:

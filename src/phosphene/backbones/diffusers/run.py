@@ -112,19 +112,13 @@ class Runner:
     @contextlib.contextmanager
     def _sound_apart(self, streams: Streams) -> Iterator[None]:
         """Methods that prepare sound draw from the audio stream."""
-        swapped = [
-            name
-            for name in dir(type(self._pipeline))
-            if _SOUND.search(name) and _takes_generator(type(self._pipeline), name)
-        ]
-        for name in swapped:
-            method = getattr(self._pipeline, name)
-            object.__setattr__(self._pipeline, name, _with_audio(method, streams))
-        try:
+        cls = type(self._pipeline)
+        names = [n for n in dir(cls) if _SOUND.search(n) and _takes_generator(cls, n)]
+        with contextlib.ExitStack() as stack:
+            for name in names:
+                method = _with_audio(getattr(self._pipeline, name), streams)
+                stack.enter_context(_in_place(self._pipeline, name, method))
             yield
-        finally:
-            for name in swapped:
-                object.__delattr__(self._pipeline, name)
 
     def first_step(self, requests: Sequence[Request], manner: Manner) -> torch.Tensor:
         """What the scheduler is first given for these requests; the whole output if nothing is."""
@@ -135,10 +129,12 @@ class Runner:
             for part in vars(self._pipeline).values()
             if isinstance(part, SchedulerMixin) and hasattr(part, "step")
         ]
-        for scheduler in schedulers:
-            vars(scheduler)["step"] = _stop_at(scheduler.step)  # pyright: ignore
         try:
-            made = self._call(requests, manner)
+            with contextlib.ExitStack() as stack:
+                for scheduler in schedulers:
+                    stop = _stop_at(getattr(scheduler, "step"))  # noqa: B009
+                    stack.enter_context(_in_place(scheduler, "step", stop))
+                made = self._call(requests, manner)
             made = output.clips(
                 made, len(requests), self._profile.produces, Fraction(1), self._rate or 1, None
             )
@@ -148,8 +144,6 @@ class Runner:
         except output.Misfit as error:
             raise CannotBatch(str(error)) from error
         finally:
-            for scheduler in schedulers:
-                vars(scheduler).pop("step", None)
             self._forget_steps()
 
     def _forget_steps(self) -> None:
@@ -188,6 +182,22 @@ class Runner:
                 f"frames {frames} can't be honoured: {self.name} made {len(clip.frames)}; ask for "
                 f"that"
             )
+
+
+@contextlib.contextmanager
+def _in_place(owner: Any, name: str, value: Any) -> Iterator[None]:
+    """An attribute of the instance, put back as it was, with whatever others had put there."""
+    held = vars(owner)
+    missing = object()
+    before = held.get(name, missing)
+    held[name] = value
+    try:
+        yield
+    finally:
+        if before is missing:
+            del held[name]
+        else:
+            held[name] = before
 
 
 class _Stepped(BaseException):
