@@ -2,9 +2,9 @@
 
     python benchmarks/overhead.py [--family stable_diffusion] [--batch 8] [--steps 20] [--pairs 7]
 
-Prints the ratio of seconds a sample (Phosphene / bare) as median and range over the pairs, once for
-clips in memory and once for clips kept in a run directory, and the ratio of one-at-a-time bare calls
-to Phosphene's batches.
+Prints the ratio of seconds a sample (Phosphene / bare) as median and range over the pairs, once
+for clips in memory and once for clips kept in a run directory, and the ratio of one-at-a-time bare
+calls to Phosphene's batches.
 """
 
 from __future__ import annotations

@@ -57,7 +57,9 @@ class OwnPipeline(DiffusionPipeline):
         first = torch.stack([torch.from_numpy(_pixels(i)) for i in images])
         batch = len(words)
         video = randn_tensor((batch, 3, num_frames, *first.shape[2:]), generator=generator)
-        audio = self.prepare_audio_latents(batch, int(num_frames / fps * self.sample_rate), generator)
+        audio = self.prepare_audio_latents(
+            batch, int(num_frames / fps * self.sample_rate), generator
+        )
         self.scheduler.set_timesteps(num_inference_steps)
         for t in self.scheduler.timesteps:
             drift, hum = self.denoiser(video, audio, first, words)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from phosphene.backbone import BackboneSpec
 from phosphene.clip import Clip
 from phosphene.errors import PhospheneError
@@ -147,9 +148,7 @@ def count_calls(owner: Any, name: str):
 
 def test_like_requests_share_one_call(opened):
     backbone = opened("stable_diffusion")
-    requests = [
-        example("stable_diffusion", backbone, index=i, prompt=PROMPTS[i]) for i in range(4)
-    ]
+    requests = [example("stable_diffusion", backbone, index=i, prompt=PROMPTS[i]) for i in range(4)]
     backbone.generate(requests)
     seen = []
     handle = backbone.pipeline.unet.register_forward_hook(lambda m, a, o: seen.append(len(a[0])))
@@ -227,6 +226,7 @@ def test_noise_is_fp32_from_the_cpu_whatever_the_dtype():
 
 def test_drawing_is_put_back_after_a_failure():
     from diffusers.utils import torch_utils
+
     from phosphene.backbones.diffusers.noise import Streams
 
     before = torch_utils.randn_tensor, torch.randn, torch.randn_like, torch.rand, torch.randint
@@ -346,9 +346,7 @@ def test_every_layout_becomes_the_same_clip(layout, count):
     truth = np.random.default_rng(0).random((count, 5, 8, 16, 3)).astype(np.float32)
     truth[:, 0, 0, 0] = (0, 1, 0.5)
     turned, name = LAYOUTS[layout]
-    made = to_clips(
-        {name: turned(truth)}, count, frozenset({"video"}), Fraction(8), None, (16, 8)
-    )
+    made = to_clips({name: turned(truth)}, count, frozenset({"video"}), Fraction(8), None, (16, 8))
     assert len(made) == count
     for clip, want in zip(made, np.round(truth * 255).astype(int), strict=True):
         assert clip.frames is not None

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from phosphene.backbone import BackboneSpec, open_backbone
 from phosphene.errors import PhospheneError
 from phosphene.testing import tiny

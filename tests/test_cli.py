@@ -441,7 +441,23 @@ def test_doctor_examines_a_backbone(fake: Callable, capsys: pytest.CaptureFixtur
     assert "first_frame" in found["accepts"]
     assert found["defaults"]["fps"] == "8"
     assert main(["doctor", "--backbone", "o/n"]) == 0
-    assert "hue" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "hue" in said
+    assert "--first-frame" in said
+    assert "--size" in said
+
+
+def test_doctor_tells_what_a_pipeline_has_to_tell(
+    fake: Callable, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = {"parameters": {"transformer": 81664}, "caches": ["taylorseer"]}
+    monkeypatch.setattr(FakeBackbone, "describe", lambda self: told, raising=False)
+    assert main(["doctor", "--backbone", "o/n", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["pipeline"] == told
+    assert main(["doctor", "--backbone", "o/n"]) == 0
+    said = capsys.readouterr().out
+    assert "transformer 81,664" in said
+    assert "taylorseer" in said
 
 
 def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,10 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+
 from phosphene.ember.checkpoint import read_progress
 from phosphene.ember.muon import orthogonal
 from phosphene.ember.network import EmberTransformer
-from phosphene.ember.pipeline import EmberPipeline
+from phosphene.ember.pipeline import EmberPipeline, EmberPipelineOutput
 from phosphene.ember.sound import from_rows, to_rows
 from phosphene.ember.train import config_from, train
 from phosphene.ember.words import word_ids
@@ -118,7 +119,9 @@ def test_pipeline_starts_from_the_given_frames_and_repeats_itself(trained):
 
     def run(**arguments):
         generator = [torch.Generator().manual_seed(s) for s in (1, 2)]
-        return pipeline(["a", "b"], generator=generator, num_inference_steps=2, **arguments)
+        made = pipeline(["a", "b"], generator=generator, num_inference_steps=2, **arguments)
+        assert isinstance(made, EmberPipelineOutput)
+        return made
 
     made = run(image=first, last_image=last)
     assert made.frames.shape == (2, 9, 64, 64, 3)
@@ -168,7 +171,7 @@ def test_killed_and_resumed_training_has_the_uninterrupted_loss_curve(tmp_path):
 
 
 def test_training_learns(tmp_path):
-    """On four sums in one look, the loss falls well below that of the still picture it starts as."""
+    """On three differences in one look, the loss falls well below the still picture's."""
     config = _config(tmp_path, samples=480, batch=8, checkpoint_every=10**9)
     few = {"equations": Family(fields={"largest": 1, "operators": "-", "variety": 0.0})}
     stage = replace(config.stages[0], world=World(few, frames=2), lr=0.005, lr_end=0.002)

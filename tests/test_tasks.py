@@ -48,7 +48,8 @@ def test_equation_splits_share_no_pair_in_either_order():
 @pytest.mark.parametrize("wrong", ["3", "12", "0"])
 def test_equation_with_a_wrong_answer_fails_for_that_reason(wrong):
     task = Equations()
-    problem = next(p for p in map(task.sample, range(99)) if p.state["answer"] not in ("3", "12", "0"))
+    others = ("3", "12", "0")
+    problem = next(p for p in map(task.sample, range(99)) if p.state["answer"] not in others)
     lie = type(problem)(**{**vars(problem), "state": {**problem.state, "answer": wrong}})
     verdict = task.judge(problem, task.solve(lie, Canvas()))
     assert verdict.answer == "failed"
@@ -67,9 +68,8 @@ def test_equation_tones_spell_the_answer():
     task = Equations()
     for seed in range(30):
         problem = task.sample(seed)
-        assert heard(task.solve(problem, Canvas()), len(problem.state["answer"])) == (
-            problem.state["answer"]
-        )
+        answer = problem.state["answer"]
+        assert heard(task.solve(problem, Canvas()), len(answer)) == answer
 
 
 def test_maze_path_agrees_with_an_independent_search():

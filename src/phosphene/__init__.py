@@ -27,15 +27,20 @@ _PUBLIC = {
 __all__ = [*_PUBLIC, "__version__"]
 
 if TYPE_CHECKING:
-    from phosphene.backbone import Backbone, BackboneSpec, open_backbone
-    from phosphene.clip import Clip
-    from phosphene.errors import PhospheneError
-    from phosphene.generate import generate
-    from phosphene.media import load, save
-    from phosphene.request import Request
-    from phosphene.run import Run
-    from phosphene.task import Problem, Task, tasks
-    from phosphene.verdict import Verdict
+    from phosphene.backbone import Backbone as Backbone
+    from phosphene.backbone import BackboneSpec as BackboneSpec
+    from phosphene.backbone import open_backbone as open_backbone
+    from phosphene.clip import Clip as Clip
+    from phosphene.errors import PhospheneError as PhospheneError
+    from phosphene.generate import generate as generate
+    from phosphene.media import load as load
+    from phosphene.media import save as save
+    from phosphene.request import Request as Request
+    from phosphene.run import Run as Run
+    from phosphene.task import Problem as Problem
+    from phosphene.task import Task as Task
+    from phosphene.task import tasks as tasks
+    from phosphene.verdict import Verdict as Verdict
 
 
 def __getattr__(name: str) -> Any:

@@ -73,7 +73,8 @@ class Clip:
         """Seconds: of the frames where there are any, else of the sound."""
         if self.frames is not None:
             return float(len(self.frames) / self.fps)
-        assert self.audio is not None and self.rate is not None
+        assert self.audio is not None
+        assert self.rate is not None
         return self.audio.shape[1] / self.rate
 
     @property

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from phosphene import __version__
 from phosphene.backbone import BackboneSpec, open_backbone
@@ -29,6 +29,15 @@ PACKAGES = (
 CODECS = ("libx264", "aac", "ffv1", "flac", "pcm_f32le")
 # Flags under which Linux announces bf16 arithmetic, on x86 and on ARM.
 _BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
+
+
+@runtime_checkable
+class Describing(Protocol):
+    """A backbone that has more to tell than its capabilities."""
+
+    def describe(self) -> dict[str, Any]:
+        """JSON-able, known without loading weights."""
+        ...
 
 
 def examine() -> dict[str, Any]:
@@ -65,6 +74,7 @@ def examine_backbone(spec: BackboneSpec) -> dict[str, Any]:
         "options": sorted(can.options),
         "extra": sorted(can.extra),
         "notes": list(can.notes),
+        "pipeline": backbone.describe() if isinstance(backbone, Describing) else {},
     }
 
 

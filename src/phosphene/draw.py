@@ -40,7 +40,7 @@ def glyph(character: str, font: int, height: int, width: int) -> np.ndarray:
 
 
 def blend(picture: np.ndarray, coverage: np.ndarray, colour: np.ndarray) -> np.ndarray:
-    """Paint `colour` `(3,)` over `picture` `(h, w, 3)` where `coverage` `(h, w)` is; float 0..255."""
+    """Paint `colour` `(3,)` over `picture` `(h, w, 3)` by `coverage` `(h, w)`; float 0..255."""
     return picture + coverage[..., None] * (colour - picture)
 
 
@@ -67,7 +67,7 @@ def capsule(
 
 
 def palette(rng: np.random.Generator, count: int, variety: float) -> np.ndarray:
-    """A light paper colour and `count` dark, mutually distinct inks: float32 `(1 + count, 3)`, 0..255.
+    """A light paper colour and `count` dark, distinct inks: float32 `(1 + count, 3)`, 0..255.
 
     At `variety` 0 the paper is white and the inks are black, blue, green, red, in that order; at 1
     hues and lightness are drawn freely, at least 96 levels of contrast kept against the paper.

@@ -6,14 +6,14 @@ import numpy as np
 
 
 def tone(samples: int, rate: int, frequency: float, fade: float = 0.008) -> np.ndarray:
-    """A sine of `samples` samples at `frequency` Hz, amplitude 0.5, faded in and out over `fade` s."""
+    """A sine of that many samples at `frequency` Hz, amplitude 0.5, faded at both ends."""
     t = np.arange(samples, dtype=np.float32)
     ramp = np.minimum(np.minimum(t, samples - 1 - t) / (fade * rate), 1)
     return (0.5 * ramp * np.sin(2 * np.pi * frequency / rate * t)).astype(np.float32)
 
 
 def thump(samples: int, rate: int, frequency: float = 320.0, decay: float = 0.02) -> np.ndarray:
-    """The sound of an impact: a sine at `frequency` Hz that dies off with time constant `decay` s."""
+    """The sound of an impact: a sine at `frequency` Hz that dies off with constant `decay` s."""
     t = np.arange(samples, dtype=np.float32) / rate
     return (0.8 * np.exp(-t / decay) * np.sin(2 * np.pi * frequency * t)).astype(np.float32)
 

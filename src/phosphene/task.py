@@ -6,7 +6,7 @@ import abc
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -68,7 +68,7 @@ def held_out(instance: str, one_in: int) -> bool:
 class Task(abc.ABC):
     """A frozen dataclass whose fields are the task's difficulty."""
 
-    name: str
+    name: ClassVar[str]
 
     @abc.abstractmethod
     def sample(self, seed: int, split: Split = "test") -> Problem:

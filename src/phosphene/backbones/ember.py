@@ -9,7 +9,7 @@ from phosphene.backbone import BackboneSpec
 from phosphene.backbones.diffusers import DiffusersBackbone
 
 
-def COMPONENT(spec: BackboneSpec) -> DiffusersBackbone:  # noqa: N802 (the registry's name for it)
+def COMPONENT(spec: BackboneSpec) -> DiffusersBackbone:
     """Open the weights in `assets/ember`."""
     from phosphene.ember.pipeline import EmberPipeline
 

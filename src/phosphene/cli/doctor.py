@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from phosphene.cli.console import say, say_json, say_table
-from phosphene.cli.options import TRUST_REMOTE_CODE
+from phosphene.cli.options import ALLOW_PICKLE, TRUST_REMOTE_CODE
 
 _GIB = 2**30
 
@@ -16,6 +16,7 @@ def doctor(
     *,
     backbone: str | None = None,
     revision: str | None = None,
+    allow_pickle: Annotated[bool, Parameter(help=ALLOW_PICKLE)] = False,
     trust_remote_code: Annotated[bool, Parameter(help=TRUST_REMOTE_CODE)] = False,
     json: bool = False,
 ) -> None:
@@ -31,7 +32,12 @@ def doctor(
     from phosphene.doctor import examine, examine_backbone
 
     if backbone is not None:
-        spec = BackboneSpec(backbone, revision=revision, trust_remote_code=trust_remote_code)
+        spec = BackboneSpec(
+            backbone,
+            revision=revision,
+            allow_pickle=allow_pickle,
+            trust_remote_code=trust_remote_code,
+        )
         found = examine_backbone(spec)
         say_json(found) if json else _say_backbone(found)
         return
@@ -56,11 +62,27 @@ def _say_machine(found: dict[str, Any]) -> None:
 
 def _say_backbone(found: dict[str, Any]) -> None:
     defaults = ", ".join(f"{name} {value}" for name, value in found["defaults"].items())
+    told = found["pipeline"]
     say(found["id"])
     rows = [
-        (name, ", ".join(found[name]) or "none")
-        for name in ("produces", "accepts", "requires", "options", "extra")
+        ("produces", ", ".join(found["produces"])),
+        ("flags", " ".join(_flags([*found["accepts"], *found["options"]]))),
+        ("needs", " ".join(_flags(found["requires"])) or "nothing"),
+        ("--set", ", ".join(found["extra"]) or "nothing"),
+        ("defaults", defaults or "unknown"),
     ]
-    say_table([*rows, ("defaults", defaults or "none")])
+    if told.get("caches"):
+        rows.append(("--cache", ", ".join(told["caches"])))
+    if told.get("parameters"):
+        counts = [f"{name} {count:,}" for name, count in told["parameters"].items()]
+        rows.append(("parameters", ", ".join(counts)))
+    say_table(rows)
     for note in found["notes"]:
         say(f"note: {note}")
+
+
+def _flags(fields: list[str]) -> list[str]:
+    """The flags that set these fields of a request or a spec."""
+    size = {"width": "size", "height": "size", "prompt": None, "index": None}
+    names = dict.fromkeys(size.get(name, name) for name in fields)
+    return [f"--{name.replace('_', '-')}" for name in names if name is not None]

@@ -64,7 +64,7 @@ class GenerateOptions:
         dtype: float32, bfloat16 or float16.
         device: cpu, cuda, cuda:1 or mps; an accelerator if there is one.
         offload: keep weights off the accelerator until needed: model, sequential or group.
-        quantize: quantization scheme, see `phosphene doctor --backbone X`.
+        quantize: quantization scheme: bnb-8bit, bnb-4bit, torchao-int8, ...
         cache: step cache, see `phosphene doctor --backbone X`.
         compile: compile the denoiser with torch.compile.
         lora: LoRA weights, a path or hub id; may be repeated.

@@ -34,7 +34,7 @@ def examine(model: Any, world: World, clips: int, steps: int = 8) -> dict[str, d
         for split in ("train", "test"):
             problems = [task.sample(FIRST_SEED + i, split) for i in range(clips)]
             firsts = np.stack([task.first_frame(p, world.canvas) for p in problems])
-            made = pipeline(
+            made: Any = pipeline(
                 [p.prompts[0] for p in problems],
                 image=torch.from_numpy(firsts).permute(0, 3, 1, 2).float() / 255,
                 num_frames=world.canvas.frames,

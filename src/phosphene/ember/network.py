@@ -11,6 +11,7 @@ References:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 import torch.nn as nn
@@ -73,7 +74,7 @@ class EmberStem(nn.Module):
         super().__init__()
         widths = (3, 16, 32, 64, dim)
         layers: list[nn.Module] = []
-        for a, b in zip(widths, widths[1:], strict=False):
+        for a, b in pairwise(widths):
             layers += [nn.Conv2d(a, b, 3, stride=2, padding=1), nn.GELU(approximate="tanh")]
         self.layers = nn.Sequential(*layers[:-1])
 
@@ -210,7 +211,7 @@ class EmberTransformer(ModelMixin, ConfigMixin, CacheMixin):
 
 
 def _head(dim: int, out: int) -> nn.Sequential:
-    """Two layers from tokens to patches; starts at zero, so training starts from a still picture."""
+    """Two layers from tokens to patches; zero at first, so training starts from a still picture."""
     last = nn.Linear(2 * dim, out)
     nn.init.zeros_(last.weight)
     nn.init.zeros_(last.bias)

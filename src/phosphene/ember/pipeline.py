@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -71,7 +72,7 @@ class EmberPipeline(DiffusionPipeline):
     ) -> torch.Tensor:
         """Noise `(b, f, 3, h, w)`."""
         if latents is not None:
-            return latents.to(device, dtype)
+            return latents.to(device, dtype, copy=True)
         size = self.transformer.config.size
         shape = (batch_size, num_frames, 3, size, size)
         return randn_tensor(shape, generator=generator, device=device, dtype=dtype)
@@ -146,25 +147,23 @@ class EmberPipeline(DiffusionPipeline):
         batch, device, dtype = len(prompt), self._execution_device, self.transformer.dtype
         guided = guidance_scale != 1
         words = self.encode_prompt(prompt)
-        if guided:
-            negative = [negative_prompt] if isinstance(negative_prompt, str) else negative_prompt
-            unwanted = self.encode_prompt(list(negative)).expand_as(words)
-        latents = self.prepare_latents(batch, num_frames, dtype, device, generator, latents)
-        audio_latents = self.prepare_audio_latents(
-            batch, num_frames, dtype, device, generator, audio_latents
-        )
+        negative = [negative_prompt] if isinstance(negative_prompt, str) else negative_prompt
+        unwanted = self.encode_prompt(list(negative)).expand_as(words)
+        x = self.prepare_latents(batch, num_frames, dtype, device, generator, latents)
+        y = self.prepare_audio_latents(batch, num_frames, dtype, device, generator, audio_latents)
         given = torch.zeros(batch, num_frames, dtype=torch.bool, device=device)
         for place, picture in ((0, image), (num_frames - 1, last_image)):
-            pixels = self._frame(picture, batch, latents)
+            pixels = self._frame(picture, batch, x)
             if pixels is not None:
-                latents[:, place], given[:, place] = pixels, True
+                x[:, place], given[:, place] = pixels, True
         # A scheduler counts its steps, so sound needs a counter of its own.
-        audio_scheduler = FlowMatchEulerDiscreteScheduler.from_config(self.scheduler.config)
+        audio_scheduler: Any = type(self.scheduler).from_config(self.scheduler.config)
         for scheduler in (self.scheduler, audio_scheduler):
             scheduler.set_timesteps(num_inference_steps, device=device)
-        with self.progress_bar(total=num_inference_steps) as progress:
+        bar: Any = self.progress_bar
+        with bar(total=num_inference_steps) as progress:
             for i, t in enumerate(self.scheduler.timesteps):
-                arguments = (latents, audio_latents, t.expand(batch))
+                arguments = (x, y, t.expand(batch))
                 with self.transformer.cache_context("cond"):
                     out = self.transformer(*arguments, words, given)
                 video, audio = out.sample, out.audio_sample
@@ -173,21 +172,20 @@ class EmberPipeline(DiffusionPipeline):
                         away = self.transformer(*arguments, unwanted, given)
                     video = away.sample + guidance_scale * (video - away.sample)
                     audio = away.audio_sample + guidance_scale * (audio - away.audio_sample)
-                latents = self.scheduler.step(video, t, latents, return_dict=False)[0]
-                audio_latents = audio_scheduler.step(audio, t, audio_latents, return_dict=False)[0]
+                x = self.scheduler.step(video, t, x, return_dict=False)[0]
+                y = audio_scheduler.step(audio, t, y, return_dict=False)[0]
                 if callback_on_step_end is not None:
-                    held = {"latents": latents, "audio_latents": audio_latents}
+                    held = {"latents": x, "audio_latents": y}
                     names = callback_on_step_end_tensor_inputs
                     changed = callback_on_step_end(self, i, t, {n: held[n] for n in names})
-                    latents = changed.get("latents", latents)
-                    audio_latents = changed.get("audio_latents", audio_latents)
+                    x, y = changed.get("latents", x), changed.get("audio_latents", y)
                 progress.update()
         self.maybe_free_model_hooks()
         if output_type == "latent":
-            frames, sound = latents, audio_latents
+            frames, sound = x, y
         else:
-            frames = (latents.float().permute(0, 1, 3, 4, 2) / 2 + 0.5).clamp(0, 1)
-            sound = from_rows(audio_latents.float() / SOUND_SCALE, HOP)[:, None].clamp(-1, 1)
+            frames = (x.float().permute(0, 1, 3, 4, 2) / 2 + 0.5).clamp(0, 1)
+            sound = from_rows(y.float() / SOUND_SCALE, HOP)[:, None].clamp(-1, 1)
             if output_type == "np":
                 frames, sound = frames.cpu().numpy(), sound.cpu().numpy()
         if not return_dict:

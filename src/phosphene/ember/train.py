@@ -1,4 +1,4 @@
-"""Train Ember: flow matching with x-prediction on the world, stage by stage, resumable to the step."""
+"""Train Ember: flow matching with x-prediction, stage by stage, resumable to the step."""
 
 from __future__ import annotations
 
@@ -48,7 +48,8 @@ class TrainConfig:
         seed: of weights, data and noise.
         pure_noise: share of examples trained at full noise, where the answer is decided: there
             the loss is plain regression from what is given.
-        change_weight: extra weight of pixels that differ from the first frame.
+        change_weight: weight of the mean error over the pixels that differ from the first frame,
+            beside that over all pixels.
         sound_weight: weight of the sound's error beside the picture's.
         average: decay of the exponential moving average of the weights.
         checkpoint_every, exam_every: in examples.
@@ -59,12 +60,12 @@ class TrainConfig:
     out: Path
     stages: tuple[Stage, ...]
     model: Mapping[str, Any] = field(default_factory=dict)
-    batch: int = 64
+    batch: int = 32
     seed: int = 0
     pure_noise: float = 0.5
-    change_weight: float = 10.0
-    sound_weight: float = 1.0
-    average: float = 0.999
+    change_weight: float = 0.3
+    sound_weight: float = 5.0
+    average: float = 0.998
     weight_decay: float = 0.01
     checkpoint_every: int = 6400
     exam_every: int = 19200
@@ -112,7 +113,7 @@ def train(config: TrainConfig, on_event: Callable[[dict], None] = lambda event: 
     """
     from accelerate import Accelerator
 
-    # AMP only where the hardware multiplies bf16 quickly; many CPUs emulate it a hundredfold slower.
+    # AMP only where the hardware multiplies bf16: many CPUs emulate it a hundredfold slower.
     gpu = torch.cuda.is_available()
     accelerator = Accelerator(mixed_precision="bf16" if gpu else "no")
     torch.manual_seed(config.seed)
@@ -213,11 +214,14 @@ def _losses(
         )
     clean = noised - s * velocity.float()
     audio_clean = audio_noised - s[..., 0, 0] * audio_velocity.float()
-    change = ((video - video[:, :1]).abs().amax(2, keepdim=True) > 0.1) & ~held
-    weight = 1 + config.change_weight * change
     # Small noise hides little, so its error counts more, as in the velocity loss, up to 4 times.
     level = (1 / s.square()).clamp_max(4)
-    picture = (level * weight * (clean - video).square() * ~held).mean()
+    error = level * (clean - video).square() * ~held
+    change = ((video - video[:, :1]).abs().amax(2, keepdim=True) > 0.1) & ~held
+    # Averaged over the example's own change: a digit counts as much as a whole path does.
+    area = change.sum((1, 2, 3, 4)).clamp_min(0.003 * change[0].numel())
+    changed = (error.mean(2, keepdim=True) * change).sum((1, 2, 3, 4)) / area
+    picture = error.mean() + config.change_weight * changed.mean()
     sound = (level[..., 0, 0] * (audio_clean - audio).square()).mean()
     return {"loss": picture + config.sound_weight * sound, "picture": picture, "sound": sound}
 
@@ -256,7 +260,7 @@ def _export(
 
     from phosphene.ember.pipeline import EmberPipeline
 
-    twin = EmberTransformer.from_config(model.config)
+    twin: Any = EmberTransformer.from_config(model.config)
     twin.load_state_dict({k: v.cpu() for k, v in average.items()})
     pipeline = EmberPipeline(twin.to(torch.bfloat16), FlowMatchEulerDiscreteScheduler())
     pipeline.save_pretrained(directory)

@@ -1,4 +1,4 @@
-"""World: the endless, seeded stream of examples Ember learns from, dealt by the bench's own tasks."""
+"""World: the endless, seeded stream of examples Ember learns from, dealt by the tasks."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class World:
     wordless: float = 0.1
     text_length: int = 12
     vocabulary: int = 2048
-    canvas: Canvas = Canvas()
+    canvas: Canvas = field(default_factory=Canvas)
 
     def __post_init__(self) -> None:
         if not 2 <= self.frames <= self.canvas.frames:
@@ -72,7 +72,8 @@ class World:
         task = dealt[names[rng.choice(len(names), p=shares / shares.sum())]]
         problem = task.sample(int(rng.integers(2**62)), "train")
         clip = task.solve(problem, self.canvas)
-        assert clip.frames is not None and clip.audio is not None
+        assert clip.frames is not None
+        assert clip.audio is not None
         total = self.canvas.frames
         text_only, both_ends = rng.random() < self.text_only, rng.random() < self.both_ends
         later = 1 + np.sort(rng.choice(total - 1, self.frames - 1, replace=False))

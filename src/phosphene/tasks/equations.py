@@ -205,7 +205,7 @@ def _templates(height: int, width: int) -> tuple[list[str], np.ndarray]:
 
 
 def _drift(frames: np.ndarray, problem: Problem) -> float:
-    """Largest mean change (levels of 255) outside the answer's cells, over frames, from the first."""
+    """Largest mean change from the first frame (levels of 255) outside the answer's cells."""
     size = frames.shape[1]
     keep = np.ones(frames.shape[1:3], bool)
     top, left, height, width = _cell(4, problem, size)

@@ -1,9 +1,10 @@
-"""Maze: the way from the green dot to the red one is traced; a blip spells each step's direction."""
+"""Maze: the way from the green dot to the red one is traced; blips spell the directions."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from typing import ClassVar
 
 import numpy as np
@@ -103,14 +104,16 @@ class Maze(Task):
         paper, wall, ink, _, _ = np.array(s["colours"], np.float32)
         drawn = _crossings(ink_amount_of(last, paper, ink), s["n"], size)
         path = [tuple(c) for c in s["path"]]
-        wanted = {_edge(a, b) for a, b in zip(path, path[1:], strict=False)}
+        wanted = {_edge(a, b) for a, b in pairwise(path)}
         doors = {_edge(tuple(a), tuple(b)) for a, b in s["doors"]}
         missing, extra, through = wanted - drawn, drawn - wanted, drawn - doors
         walls = np.abs(ink_amount_of(last, paper, wall) - ink_amount_of(first, paper, wall))
         if not drawn:
             reason = "no path drawn"
         elif missing or extra:
-            reason = f"{len(missing)} steps missing, {len(extra)} astray, {len(through)} through walls"
+            reason = (
+                f"{len(missing)} steps missing, {len(extra)} astray, {len(through)} through walls"
+            )
         else:
             reason = f"all {len(wanted)} steps drawn"
         return Verdict(

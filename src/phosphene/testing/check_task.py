@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -66,7 +67,7 @@ def foreign(task: Task, problems: list[Problem], canvas: Canvas) -> float:
     """Share passed of well-drawn solutions of other problems in this problem's place."""
     pairs = [
         (p, q)
-        for p, q in zip(problems, problems[1:], strict=False)
+        for p, q in pairwise(problems)
         if task.judge(q, task.solve(q, canvas)).evidence
         != task.judge(p, task.solve(q, canvas)).evidence
     ]

@@ -133,7 +133,7 @@ class DiffusersBackbone(Backbone):
         }
 
 
-def COMPONENT(spec: BackboneSpec) -> DiffusersBackbone:  # noqa: N802 (the registry's name for it)
+def COMPONENT(spec: BackboneSpec) -> DiffusersBackbone:
     """Open the pipeline that `spec.id` names: a directory or a hub id."""
     return DiffusersBackbone(spec)
 

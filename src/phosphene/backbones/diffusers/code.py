@@ -174,11 +174,10 @@ def _evaluate(node: ast.expr, tree: ast.FunctionDef | None, skeleton: Any, depth
 
 def _local(name: str, tree: ast.FunctionDef, skeleton: Any, depth: int) -> Any:
     for node in ast.walk(tree):
-        if isinstance(node, ast.Assign) and len(node.targets) == 1:
-            if _names(node.targets[0], name):
-                value = _evaluate(node.value, tree, skeleton, depth)
-                if value is not None:
-                    return value
+        if isinstance(node, ast.Assign) and _names(node.targets[0], name):
+            value = _evaluate(node.value, tree, skeleton, depth)
+            if value is not None:
+                return value
     return None
 
 

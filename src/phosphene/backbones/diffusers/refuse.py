@@ -90,8 +90,8 @@ def _check_size(profile: Profile, request: Request) -> None:
     near = {n: v if v is None else max(unit, round(v / unit) * unit) for n, v in sides.items()}
     asked, valid = _sides(sides), _sides(near)
     raise PhospheneError(
-        f"size {asked} can't be honoured: {profile.cls.__name__} with these weights needs multiples "
-        f"of {unit}; the nearest is {valid}"
+        f"size {asked} can't be honoured: {profile.cls.__name__} with these weights needs "
+        f"multiples of {unit}; the nearest is {valid}"
     )
 
 
@@ -144,7 +144,7 @@ def _check_strength(profile: Profile, request: Request) -> None:
     if parameter is None or request.first_frame is None or not isinstance(steps, int):
         return
     strength = request.extra.get("strength", parameter.default)
-    if isinstance(strength, int | float) and 0 < strength and int(steps * strength) < 1:
+    if isinstance(strength, int | float) and strength > 0 and int(steps * strength) < 1:
         raise PhospheneError(
             f"steps {steps} can't be honoured: at strength {strength:g} none are left; ask for "
             f"{math.ceil(1 / strength)} or more, or give --set strength=1"
@@ -164,7 +164,7 @@ def _dry_run(profile: Profile, request: Request) -> None:
         elif name in profile.parameters:
             field = next((f for f, n in profile.names.items() if n == name), None)
             default = profile.parameters[name].default
-            values[name] = profile.defaults.get(field, default) if default is None else default
+            values[name] = profile.defaults.get(str(field)) if default is None else default
         elif parameter.default is parameter.empty:
             values[name] = None
     try:
