@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from diffusers import (
-    ConfigMixin,
-    DiffusionPipeline,
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.models.modeling_utils import ModelMixin
+from diffusers.pipelines.pipeline_utils import DiffusionPipeline
+from diffusers.schedulers.scheduling_flow_match_euler_discrete import (
     FlowMatchEulerDiscreteScheduler,
-    ModelMixin,
 )
-from diffusers.configuration_utils import register_to_config
-from diffusers.utils import BaseOutput
+from diffusers.utils.outputs import BaseOutput
 from diffusers.utils.torch_utils import randn_tensor
 
 __all__ = ["ModelMixin", "OwnDenoiser", "OwnPipeline", "build"]
@@ -40,7 +39,7 @@ class OwnPipeline(DiffusionPipeline):
     def __init__(self, denoiser: OwnDenoiser, scheduler: FlowMatchEulerDiscreteScheduler):
         super().__init__()
         self.register_modules(denoiser=denoiser, scheduler=scheduler)
-        self.sample_rate = denoiser.config.sample_rate
+        self.sample_rate = denoiser.config["sample_rate"]
 
     def encode_prompt(self, prompt):
         prompt = [prompt] if isinstance(prompt, str) else prompt

@@ -231,12 +231,15 @@ def test_drawing_is_put_back_after_a_failure():
 
     before = torch_utils.randn_tensor, torch.randn, torch.randn_like, torch.rand, torch.randint
     state = torch.get_rng_state()
-    with (
-        pytest.raises(RuntimeError, match="midway"),
-        Streams([Request()], "video", joint=False).installed(),
-    ):
-        assert torch.randn is not before[1]
-        raise RuntimeError("midway")
+
+    def fail() -> None:
+        with Streams([Request()], "video", joint=False).installed():
+            assert torch.randn is not before[1]
+            raise RuntimeError("midway")
+
+    with pytest.raises(RuntimeError, match="midway"):
+        fail()
+
     after = torch_utils.randn_tensor, torch.randn, torch.randn_like, torch.rand, torch.randint
     assert after == before
     assert torch.equal(torch.get_rng_state(), state)

@@ -76,7 +76,7 @@ def test_a_directory_without_an_index(tmp_path):
 
 def test_an_index_that_is_not_json(model):
     (model / "model_index.json").write_text("{")
-    with pytest.raises(PhospheneError, match="can't read .*model_index.json"):
+    with pytest.raises(PhospheneError, match=r"can't read .*model_index\.json"):
         COMPONENT(BackboneSpec(str(model)))
 
 
@@ -84,7 +84,7 @@ def test_a_class_that_is_not_there(model):
     index = json.loads((model / "model_index.json").read_text())
     index["_class_name"] = "StableDifusionPipeline"
     (model / "model_index.json").write_text(json.dumps(index))
-    with pytest.raises(PhospheneError, match="did you mean .*StableDiffusionPipeline"):
+    with pytest.raises(PhospheneError, match=r"did you mean .*StableDiffusionPipeline"):
         COMPONENT(BackboneSpec(str(model)))
 
 
@@ -101,7 +101,7 @@ def test_a_hub_id_that_cannot_be_reached(monkeypatch):
     import huggingface_hub.constants
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(PhospheneError, match="nobody/nothing.*") as caught:
+    with pytest.raises(PhospheneError, match="nobody/nothing") as caught:
         open_backbone("nobody/nothing")
     assert "\n" not in str(caught.value)
 

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from phosphene.config import build
 from phosphene.ember.checkpoint import read_progress
 from phosphene.ember.muon import orthogonal
 from phosphene.ember.network import EmberTransformer
 from phosphene.ember.pipeline import EmberPipeline, EmberPipelineOutput
 from phosphene.ember.sound import from_rows, to_rows
-from phosphene.ember.train import config_from, train
+from phosphene.ember.train import TrainConfig, train
 from phosphene.ember.words import word_ids
 from phosphene.ember.world import Examples, Family, World
 from phosphene.errors import PhospheneError
@@ -28,7 +29,8 @@ def _world(**fields):
 
 def _config(out, samples=48, **fields):
     stages = [{"samples": samples, "lr": 0.002, "lr_end": 0.001, "world": _world(frames=3)}]
-    return config_from(
+    return build(
+        TrainConfig,
         {
             "out": str(out),
             "stages": stages,
@@ -39,7 +41,8 @@ def _config(out, samples=48, **fields):
             "exam_clips": 2,
             "checkpoint_every": 16,
             **fields,
-        }
+        },
+        "test",
     )
 
 

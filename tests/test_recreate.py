@@ -155,6 +155,26 @@ def test_the_recipe_names_the_backbone_and_a_new_place_can_be_given(
     assert opened == [BackboneSpec("moved")]
 
 
+@pytest.mark.parametrize("permission", ["allow_pickle", "trust_remote_code"])
+def test_a_file_cannot_allow_itself_to_run_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, permission: str
+) -> None:
+    spec = BackboneSpec("fake", **{permission: True})
+    (record,) = generate_run(FakeBackbone(spec=spec), [Request("a")], tmp_path)
+    path = tmp_path / str(record.file)
+    opened: list[BackboneSpec] = []
+
+    def open_backbone(spec: BackboneSpec) -> FakeBackbone:
+        opened.append(spec)
+        return FakeBackbone(spec=spec)
+
+    monkeypatch.setattr("phosphene.recreate.open_backbone", open_backbone)
+    with pytest.raises(PhospheneError, match=f"--{permission.replace('_', '-')}"):
+        recreate(path)
+    assert not opened
+    assert recreate(path, **{permission: True}).likeness == "identical"
+
+
 def test_damaged_and_foreign_files_are_refused_in_one_line(tmp_path: Path) -> None:
     path = sample(tmp_path / "run")
     cut, text, bare = tmp_path / "cut.mp4", tmp_path / "text.mp4", tmp_path / "bare.mp4"

@@ -21,7 +21,6 @@ _PUBLIC = {
     "Run": "run",
     "Problem": "task",
     "Task": "task",
-    "tasks": "task",
     "Verdict": "verdict",
 }
 __all__ = [*_PUBLIC, "__version__"]
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
     from phosphene.run import Run as Run
     from phosphene.task import Problem as Problem
     from phosphene.task import Task as Task
-    from phosphene.task import tasks as tasks
     from phosphene.verdict import Verdict as Verdict
 
 

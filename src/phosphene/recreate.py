@@ -51,6 +51,8 @@ def recreate(
     *,
     backbone: str | Backbone | None = None,
     force: bool = False,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
 ) -> Recreated:
     """Make the sample in the file `path` again and compare the two.
 
@@ -64,6 +66,8 @@ def recreate(
         out: a file to save the new sample to, with a recipe of its own.
         backbone: where it lies now, or an open one; None takes the name or path in the recipe.
         force: go on though the weights are not those the file was made with.
+        allow_pickle, trust_remote_code: let a file that was made so open pickled weights, or run
+            code that ships with them. A file may come from anyone, so it can't allow that itself.
 
     Raises:
         PhospheneError: the file is damaged or carries no recipe, the backbone can't be had, its
@@ -75,7 +79,12 @@ def recreate(
     if recipe.clip is None:
         raise PhospheneError(f"{path}: its recipe holds no clip; nothing to compare with")
     request = recipe.to_request()
-    opened = backbone if isinstance(backbone, Backbone) else _open(recipe.to_spec(), backbone, path)
+    if isinstance(backbone, Backbone):
+        opened = backbone
+    else:
+        spec = recipe.to_spec()
+        _refuse_what_a_file_may_not_ask(path, spec, allow_pickle, trust_remote_code)
+        opened = _open(spec, backbone, path)
     warnings = _changes(recipe)
     if opened.fingerprint != recipe.fingerprint:
         differs = (
@@ -96,6 +105,20 @@ def recreate(
         new = write(opened.fingerprint, opened.spec, request, clip, made.seconds)
         saved = media.save(clip, Path(out), recipe=new.model_dump(mode="json"))
     return Recreated(clip, saved, likeness, reason, warnings)
+
+
+def _refuse_what_a_file_may_not_ask(
+    path: Path, spec: BackboneSpec, allow_pickle: bool, trust_remote_code: bool
+) -> None:
+    for asked, allowed, name, what in (
+        (spec.allow_pickle, allow_pickle, "allow-pickle", "pickled weights of"),
+        (spec.trust_remote_code, trust_remote_code, "trust-remote-code", "code that ships with"),
+    ):
+        if asked and not allowed:
+            raise PhospheneError(
+                f"{path} was made with {what} {spec.id!r}; if you trust that, add --{name} "
+                f"({name.replace('-', '_')}=True in Python)"
+            )
 
 
 def _open(spec: BackboneSpec, id: str | None, path: Path) -> Backbone:

@@ -38,14 +38,20 @@ def recreate(
     """
     from phosphene.recreate import recreate as again
 
-    _refuse_what_a_file_may_not_ask(file, allow_pickle, trust_remote_code)
     target = out or Path(f"{file.stem}-again{file.suffix}")
     if target.suffix.lower() != file.suffix.lower():
         raise PhospheneError(f"--out {target} must end in {file.suffix}, as {file} does")
     if target.exists() and target.samefile(file):
         raise PhospheneError(f"--out {target} is the file to compare with; give another")
     with redirect_stdout(sys.stderr):
-        made = again(file, target, backbone=backbone, force=force)
+        made = again(
+            file,
+            target,
+            backbone=backbone,
+            force=force,
+            allow_pickle=allow_pickle,
+            trust_remote_code=trust_remote_code,
+        )
     for warning in made.warnings:
         sys.stderr.write(f"phosphene: {warning}\n")
     if json:
@@ -55,19 +61,3 @@ def recreate(
         say(str(made.path))
         sys.stderr.write(f"{made.likeness}: {made.reason}\n")
     return 1 if made.likeness == "different" else 0
-
-
-def _refuse_what_a_file_may_not_ask(file: Path, allow_pickle: bool, trust: bool) -> None:
-    """A file may come from anyone: only the command line can let code run."""
-    from phosphene.media import read_recipe
-    from phosphene.recipe import Recipe
-
-    spec = Recipe.read(read_recipe(file), str(file)).to_spec()
-    for asked, allowed, flag, what in (
-        (spec.allow_pickle, allow_pickle, "--allow-pickle", "pickled weights"),
-        (spec.trust_remote_code, trust, "--trust-remote-code", "code that ships with them"),
-    ):
-        if asked and not allowed:
-            raise PhospheneError(
-                f"{file} was made with {what} of {spec.id!r}; if you trust those, add {flag}"
-            )

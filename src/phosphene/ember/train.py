@@ -16,7 +16,7 @@ from phosphene.ember import checkpoint
 from phosphene.ember.exam import examine
 from phosphene.ember.muon import Muon
 from phosphene.ember.network import EmberTransformer
-from phosphene.ember.world import Examples, Family, World
+from phosphene.ember.world import Examples, World
 from phosphene.errors import PhospheneError
 
 
@@ -80,25 +80,6 @@ class TrainConfig:
                 f"train config wants batch >= 1 and pure_noise in 0..1; "
                 f"got {self.batch}, {self.pure_noise}"
             )
-
-
-def config_from(values: Mapping[str, Any]) -> TrainConfig:
-    """Build a `TrainConfig` from the nested mapping of a YAML file.
-
-    Raises:
-        PhospheneError: a key that doesn't exist or a value out of range.
-    """
-    try:
-        values = dict(values)
-        stages = []
-        for stage in values.pop("stages"):
-            stage = dict(stage)
-            world = dict(stage.pop("world"))
-            families = {n: Family(**(f or {})) for n, f in world.pop("families").items()}
-            stages.append(Stage(world=World(families, **world), **stage))
-        return TrainConfig(out=Path(values.pop("out")), stages=tuple(stages), **values)
-    except (TypeError, KeyError) as error:
-        raise PhospheneError(f"train config: {error}; see configs/train/ember-cpu.yaml") from error
 
 
 def train(config: TrainConfig, on_event: Callable[[dict], None] = lambda event: None) -> Path:

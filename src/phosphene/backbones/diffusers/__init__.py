@@ -60,13 +60,18 @@ class DiffusersBackbone(Backbone):
         self._capabilities = self.profile.capabilities(spec)
         options.check(self.profile, spec)
         self._batches: Batches | None = None
+        self._sound: set[tuple] = set()  # shapes that have passed the pipeline's own checks
 
     @property
     def id(self) -> str:
         return self._name
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> str:
         return weights.fingerprint(self.profile.source, self.spec)
 
     @property
@@ -74,7 +79,9 @@ class DiffusersBackbone(Backbone):
         return self._capabilities
 
     def check(self, request: Request) -> None:
-        refuse.check(self.profile, request)
+        like = self.like(request)
+        refuse.check(self.profile, request, dry_run=like not in self._sound)
+        self._sound.add(like)
 
     def like(self, request: Request) -> tuple:
         return shape(request)

@@ -137,7 +137,7 @@ def quantization(profile: Profile, spec: BackboneSpec) -> Any:
         from diffusers import TorchAoConfig
         from torchao.quantization import Int8WeightOnlyConfig  # pyright: ignore
 
-        mapping = {str(profile.denoiser): TorchAoConfig(Int8WeightOnlyConfig())}
+        mapping: dict[str, Any] = {str(profile.denoiser): TorchAoConfig(Int8WeightOnlyConfig())}
         return PipelineQuantizationConfig(quant_mapping=mapping)
     if spec.quantize == "bnb-4bit":
         settings = {**settings, "bnb_4bit_compute_dtype": dtype(spec)}

@@ -79,6 +79,6 @@ def _settle(pipeline: Any, profile: Profile, spec: BackboneSpec) -> None:
 def _cache_encoders(pipeline: Any) -> None:
     if hasattr(pipeline, "encode_prompt"):
         pipeline.encode_prompt = PromptCache(pipeline.encode_prompt)
-    vae = getattr(pipeline, "vae", None)
-    if isinstance(vae, torch.nn.Module) and hasattr(vae, "encode"):
+    vae: Any = getattr(pipeline, "vae", None)
+    if hasattr(vae, "encode"):
         vae.encode = PictureCache(vae.encode)

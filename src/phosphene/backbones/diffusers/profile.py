@@ -193,7 +193,7 @@ class Profile:
         """Component -> number of parameters, of those built in the skeleton."""
         import torch
 
-        parts = {n: getattr(self.skeleton, n, None) for n in self.source.components}
+        parts: dict[str, Any] = {n: getattr(self.skeleton, n, None) for n in self.source.components}
         return {
             name: sum(p.numel() for p in part.parameters())
             for name, part in parts.items()

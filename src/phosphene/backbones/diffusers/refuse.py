@@ -17,8 +17,11 @@ from phosphene.request import Request
 _ALWAYS = {"seed", "index", "extra"}
 
 
-def check(profile: Profile, request: Request) -> None:
+def check(profile: Profile, request: Request, dry_run: bool = True) -> None:
     """Raise for the first thing in `request` that this pipeline can't honour.
+
+    Args:
+        dry_run: let the pipeline check its inputs too; once is enough for requests of one shape.
 
     Raises:
         PhospheneError: names the field, the value and the mend.
@@ -30,7 +33,8 @@ def check(profile: Profile, request: Request) -> None:
     _check_frames(profile, request)
     _check_negative(profile, request)
     _check_strength(profile, request)
-    _dry_run(profile, request)
+    if dry_run:
+        _dry_run(profile, request)
 
 
 def _check_fields(profile: Profile, request: Request) -> None:

@@ -101,7 +101,7 @@ class Runner:
 
     def _tile(self, error: Exception) -> bool:
         """Switch the VAE to tiles if that is what `error` asks for; False if it isn't."""
-        vae = getattr(self._pipeline, "vae", None)
+        vae: Any = getattr(self._pipeline, "vae", None)
         asked = isinstance(error, NotImplementedError) and "tiling" in str(error)
         if not asked or getattr(vae, "use_tiling", True) or not hasattr(vae, "enable_tiling"):
             return False
@@ -122,7 +122,7 @@ class Runner:
 
     def first_step(self, requests: Sequence[Request], manner: Manner) -> torch.Tensor:
         """What the scheduler is first given for these requests; the whole output if nothing is."""
-        from diffusers import SchedulerMixin
+        from diffusers.schedulers.scheduling_utils import SchedulerMixin
 
         schedulers = [
             part
@@ -148,7 +148,7 @@ class Runner:
 
     def _forget_steps(self) -> None:
         """Step caches start afresh after a call that was cut short."""
-        denoiser = getattr(self._pipeline, self._profile.denoiser or "", None)
+        denoiser: Any = getattr(self._pipeline, self._profile.denoiser or "", None)
         if getattr(denoiser, "is_cache_enabled", False):
             denoiser._reset_stateful_cache()
 
@@ -177,6 +177,8 @@ class Runner:
                 f"size {asked[0]}x{asked[1]} can't be honoured: {self.name} made "
                 f"{clip.size[0]}x{clip.size[1]}; ask for that"
             )
+        if clip.frames.min() == clip.frames.max():
+            _log.warning("%s made a picture of one flat colour", self.name)
         if frames is not None and len(clip.frames) != frames:
             raise PhospheneError(
                 f"frames {frames} can't be honoured: {self.name} made {len(clip.frames)}; ask for "

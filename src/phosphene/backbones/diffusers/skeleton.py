@@ -27,15 +27,16 @@ def pipeline_class(source: Source, trusted: bool) -> type:
         PhospheneError: this version of diffusers has no such class, or it isn't a pipeline.
     """
     import diffusers
-    from diffusers import DiffusionPipeline
+    from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 
     named = source.index.get("_class_name")
     if isinstance(named, list) and trusted:
         from diffusers.utils.dynamic_modules_utils import get_class_from_dynamic_module
 
-        return get_class_from_dynamic_module(
+        shipped: Any = get_class_from_dynamic_module(
             source.root, f"{named[0]}.py", class_name=named[1], trust_remote_code=True
         )
+        return shipped
     if not isinstance(named, str):
         raise PhospheneError(f"{source.id}: model_index.json names no pipeline (_class_name)")
     try:
@@ -116,14 +117,15 @@ def build(cls: type, source: Source) -> Any | None:
 
 def _component(found: type | None, config: Mapping[str, Any]) -> Any:
     from accelerate import init_empty_weights
-    from diffusers import ModelMixin, SchedulerMixin
+    from diffusers.models.modeling_utils import ModelMixin
+    from diffusers.schedulers.scheduling_utils import SchedulerMixin
 
-    if found is not None and issubclass(found, ModelMixin):
-        with init_empty_weights():
-            return found.from_config(dict(config))
-    if found is not None and issubclass(found, SchedulerMixin):
-        return found.from_config(dict(config))
-    return StandIn(config)
+    if found is None or not issubclass(found, ModelMixin | SchedulerMixin):
+        return StandIn(config)
+    built: Any = found
+    # Schedulers hold real tensors; only modules have parameters to leave on the meta device.
+    with init_empty_weights():
+        return built.from_config(dict(config))
 
 
 @contextmanager
