@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from phosphene import __version__, media
 from phosphene.backbone import open_backbone
 from phosphene.clip import Clip
+from phosphene.errors import PhospheneError
 from phosphene.generate import generate_run
 from phosphene.progress import Event, shown
 from phosphene.request import Request
@@ -44,8 +46,13 @@ def demo(out: Path, *, quiet: bool = False, clips: int = 24, cards: int = 4) -> 
         cards: how many of those the page shows.
 
     Returns:
-        The path of the HTML page, which is self-contained.
+        The path of the HTML page, self-contained; its table is in `summary.json` beside it.
+
+    Raises:
+        PhospheneError: clips or cards below 1.
     """
+    if clips < 1 or cards < 1:
+        raise PhospheneError(f"the demo wants at least 1 clip; got clips {clips}, cards {cards}")
     exhibits = _make(out, clips, quiet)
     groups = {
         (name, split): [e for e in exhibits if (e.task.name, e.problem.split) == (name, split)]
@@ -55,7 +62,7 @@ def demo(out: Path, *, quiet: bool = False, clips: int = 24, cards: int = 4) -> 
     from phosphene.report.page import video_url, write_page
 
     summary = [
-        {"family": name, "instances": _instances(split), "interval": str(_share(group))}
+        {"family": name, "instances": _instances(split), "right": _share(group)}
         for (name, split), group in groups.items()
     ]
     sections = [
@@ -78,6 +85,8 @@ def demo(out: Path, *, quiet: bool = False, clips: int = 24, cards: int = 4) -> 
         }
         for name, blurb in BLURBS.items()
     ]
+    plain = [{**row, "right": row["right"]._asdict()} for row in summary]
+    (out / "summary.json").write_text(json.dumps(plain, indent=1) + "\n")
     footer = (
         f"Phosphene {__version__}, backbone ember, 8 steps, seed 0. Every clip lies in "
         f"{out / 'clips' / 'media'} with its recipe inside; phosphene recreate FILE makes it again."

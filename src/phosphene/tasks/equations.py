@@ -69,9 +69,9 @@ class Equations(Task):
             "answer": str(a + b if operator == "+" else a - b),
             "font": int(rng.integers(len(FONTS))) if varied else 0,
             "colours": palette(rng, 1, self.variety if varied else 0.0).tolist(),
-            # Offsets from the middle, as shares of the picture's side.
-            "dx": float(rng.uniform(-0.03, 0.03) * self.variety),
-            "dy": float(rng.uniform(-0.36, 0.36) * self.variety),
+            # Offsets from the plain place, as shares of the picture's side.
+            "dx": float(rng.uniform(0, 0.06) * self.variety),
+            "dy": float(rng.uniform(-0.25, 0.5) * self.variety),
         }
         caption = f"the equation {a} {operator} {b} = is solved"
         return Problem(self.name, seed, split, PROMPTS, caption, state)
@@ -143,8 +143,8 @@ def _instance(a: int, operator: str, b: int) -> str:
 def _cell(slot: int, problem: Problem, size: int) -> tuple[int, int, int, int]:
     """Top, left, height and width in pixels of a character's cell."""
     width, height = round(size * 10 / 64), round(size * 16 / 64)
-    left = round(size * (2 / 64 + problem.state["dx"])) + slot * width
-    return round(size * (24 / 64 + problem.state["dy"])), left, height, width
+    left = round(size * problem.state["dx"]) + slot * width
+    return round(size * (16 / 64 + problem.state["dy"])), left, height, width
 
 
 def _write(

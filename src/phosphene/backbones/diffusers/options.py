@@ -11,6 +11,7 @@ import torch
 
 from phosphene.backbone import BackboneSpec
 from phosphene.backbones.diffusers.profile import Profile
+from phosphene.backbones.diffusers.skeleton import quiet
 from phosphene.errors import PhospheneError, unknown
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -201,8 +202,9 @@ def caches(profile: Profile, only: str | None = None) -> list[str]:
 
 def _takes(denoiser: Any, config: Callable[[], Any]) -> bool:
     try:
-        denoiser.enable_cache(config())
-        denoiser.disable_cache()
+        with quiet():
+            denoiser.enable_cache(config())
+            denoiser.disable_cache()
     except Exception:  # blocks it doesn't know, in whatever words
         denoiser._cache_config = None
         return False
