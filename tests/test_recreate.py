@@ -159,7 +159,8 @@ def test_the_recipe_names_the_backbone_and_a_new_place_can_be_given(
 def test_a_file_cannot_allow_itself_to_run_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, permission: str
 ) -> None:
-    spec = BackboneSpec("fake", **{permission: True})
+    allowed: dict[str, Any] = {permission: True}
+    spec = BackboneSpec("fake", **allowed)
     (record,) = generate_run(FakeBackbone(spec=spec), [Request("a")], tmp_path)
     path = tmp_path / str(record.file)
     opened: list[BackboneSpec] = []
@@ -172,7 +173,7 @@ def test_a_file_cannot_allow_itself_to_run_code(
     with pytest.raises(PhospheneError, match=f"--{permission.replace('_', '-')}"):
         recreate(path)
     assert not opened
-    assert recreate(path, **{permission: True}).likeness == "identical"
+    assert recreate(path, **allowed).likeness == "identical"
 
 
 def test_damaged_and_foreign_files_are_refused_in_one_line(tmp_path: Path) -> None:

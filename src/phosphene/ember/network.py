@@ -112,11 +112,12 @@ class EmberTransformer(ModelMixin, ConfigMixin, CacheMixin):
         super().__init__()
         patches, pixels = (size // self.PATCH) ** 2, 3 * self.PATCH**2
         self.text_embedding = nn.Embedding(vocabulary, dim)
-        self.text_place = nn.Parameter(0.02 * torch.randn(text_length, dim))
+        # As large as what they are added to: smaller ones are drowned, and nothing finds its place.
+        self.text_place = nn.Parameter(0.5 * torch.randn(text_length, dim))
         self.frame_place = nn.Embedding(frames, dim)
-        self.patch_place = nn.Parameter(0.02 * torch.randn(patches, dim))
-        self.audio_place = nn.Parameter(0.02 * torch.randn(dim))
-        self.given = nn.Parameter(0.02 * torch.randn(dim))
+        self.patch_place = nn.Parameter(0.5 * torch.randn(patches, dim))
+        self.audio_place = nn.Parameter(0.5 * torch.randn(dim))
+        self.given = nn.Parameter(0.5 * torch.randn(dim))
         self.noise_level = nn.Sequential(nn.Linear(64, dim), nn.SiLU(), nn.Linear(dim, dim))
         self.stem = EmberStem(dim)
         self.patch_in = nn.Linear(pixels, dim)
@@ -125,8 +126,8 @@ class EmberTransformer(ModelMixin, ConfigMixin, CacheMixin):
         self.norm_out = nn.RMSNorm(dim, eps=1e-6)
         self.patch_out = _head(dim, pixels)
         self.audio_out = _head(dim, audio_dim)
-        nn.init.normal_(self.text_embedding.weight, std=0.02)
-        nn.init.normal_(self.frame_place.weight, std=0.02)
+        nn.init.normal_(self.text_embedding.weight, std=0.5)
+        nn.init.normal_(self.frame_place.weight, std=0.5)
 
     def encode_text(self, ids: torch.Tensor) -> torch.Tensor:
         """Word ids `(b, n)` to embeddings `(b, n, dim)`."""
@@ -190,8 +191,12 @@ class EmberTransformer(ModelMixin, ConfigMixin, CacheMixin):
         )
         seen = self.stem(video.flatten(0, 1)).unflatten(0, (b, f))
         state = torch.where(given[..., None], self.given, level)
-        x = self.patch_in(patches) + seen + self.patch_place + (time + state)[:, :, None]
-        y = self.audio_in(audio) + self.audio_place + time + level
+        # Noise says nothing of the answer, so it comes in as faintly as the signal in it.
+        signal = (1 - sigma)[:, None, None]
+        share = torch.where(given[..., None], 1.0, signal)[..., None]
+        x = share * (self.patch_in(patches) + seen)
+        x = x + self.patch_place + (time + state)[:, :, None]
+        y = signal * self.audio_in(audio) + self.audio_place + time + level
         tokens = torch.cat([x.flatten(1, 2), y, words], 1)
         for block in self.transformer_blocks:
             tokens = block(tokens)

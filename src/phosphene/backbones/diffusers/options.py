@@ -204,11 +204,18 @@ def _takes(denoiser: Any, config: Callable[[], Any]) -> bool:
     try:
         with quiet():
             denoiser.enable_cache(config())
+            # A cache that knows none of the blocks hooks nothing, and would change nothing.
+            hooked = any(_hooks(part) for part in denoiser.modules() if part is not denoiser)
             denoiser.disable_cache()
     except Exception:  # blocks it doesn't know, in whatever words
         denoiser._cache_config = None
         return False
-    return True
+    return hooked
+
+
+def _hooks(module: Any) -> bool:
+    registry = getattr(module, "_diffusers_hook", None)
+    return registry is not None and bool(registry.hooks)
 
 
 def _refuse_cache(profile: Profile, name: str) -> None:

@@ -78,6 +78,14 @@ class Profile:
         return frozenset(kinds)
 
     @property
+    def labels_fps(self) -> bool:
+        """May a frame rate that the call doesn't take be written on the frames all the same?
+
+        Not where sound comes with them: the two would no longer last equally long.
+        """
+        return "video" in self.produces and "audio" not in self.produces
+
+    @property
     def _has_sound(self) -> bool:
         methods = [n for n in dir(self.cls) if n.startswith("prepare_")]
         return any(_SOUND_PARTS.search(name) for name in [*self.source.components, *methods])
@@ -144,7 +152,7 @@ class Profile:
 
     def capabilities(self, spec: BackboneSpec) -> Capabilities:
         accepts = set(self.names) | {"seed", "index"}
-        if "video" in self.produces:
+        if self.labels_fps:
             accepts.add("fps")
         by_name = {name: field for field, name in self.names.items()}
         return Capabilities(
@@ -177,7 +185,7 @@ class Profile:
         if self.frame_rule is not None:
             rule = self.frame_rule
             notes.append(f"frames are {rule.step}k{f'+{rule.offset}' if rule.offset else ''}")
-        if "video" in self.produces and "fps" not in self.names:
+        if self.labels_fps and "fps" not in self.names:
             notes.append("fps is not an argument of this pipeline: it labels the frames")
         if "first_frame" in self.names and self.names["first_frame"] != "image":
             notes.append(f"first_frame is given as {self.names['first_frame']}")

@@ -43,12 +43,13 @@ def _check_fields(profile: Profile, request: Request) -> None:
         value = getattr(request, f.name)
         if f.name in _ALWAYS or value is None or (f.name == "prompt" and value == ""):
             continue
-        if f.name in profile.names or (f.name == "fps" and "video" in profile.produces):
+        if f.name in profile.names or (f.name == "fps" and profile.labels_fps):
             continue
         if f.name == "frames" and value == 1 and "image" in profile.produces:
             continue
         made = " and ".join(sorted(profile.produces))
-        shown = "a picture" if f.name.endswith("_frame") else repr(value)
+        shown = str(value) if f.name == "fps" else repr(value)
+        shown = "a picture" if f.name.endswith("_frame") else shown
         raise PhospheneError(
             f"{f.name} ({shown}) can't be honoured: {kind} makes {made} and takes "
             f"{', '.join(sorted(profile.names))}; leave {f.name} out"

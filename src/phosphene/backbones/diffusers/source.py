@@ -121,7 +121,9 @@ def _hub(spec: BackboneSpec) -> Source:
             f"hub id {spec.id!r} is not in the local cache and the hub is switched off "
             f"(HF_HUB_OFFLINE); unset it, or give a directory"
         ) from error
-    except OSError as error:  # the hub's own errors and a network that is down are OSErrors
+    except PhospheneError:
+        raise
+    except Exception as error:  # the hub client's errors, and those of whatever it speaks HTTP with
         reason = " ".join(str(error).split())[:160]
         raise PhospheneError(
             f"can't open hub id {spec.id!r}{_at(spec)}: {reason}; check the name and revision, or "
