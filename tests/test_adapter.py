@@ -380,10 +380,10 @@ def test_a_pipeline_of_ones_own_loads_through_the_same_adapter(tmp_path):
 
     own_pipeline.build().save_pretrained(tmp_path / "own")
     backbone = DiffusersBackbone(
-        BackboneSpec(str(tmp_path / "own")),
+        BackboneSpec("own"),
         pipeline_class=own_pipeline.OwnPipeline,
         modules=["own_pipeline"],
-        name="own",
+        directory=tmp_path / "own",
     )
     assert backbone.id == "own"
     assert backbone.capabilities.produces == {"video", "audio"}

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+import phosphene
+from phosphene import media
 from phosphene.config import build
 from phosphene.ember.checkpoint import read_progress
 from phosphene.ember.muon import orthogonal
@@ -19,6 +21,7 @@ from phosphene.ember.train import TrainConfig, train
 from phosphene.ember.words import word_ids
 from phosphene.ember.world import Examples, Family, World
 from phosphene.errors import PhospheneError
+from phosphene.recreate import recreate
 
 TINY = {"dim": 32, "depth": 1, "heads": 2}
 
@@ -197,3 +200,11 @@ def test_config_errors_name_the_key(tmp_path):
 def test_importing_the_package_loads_no_torch():
     code = "import sys, phosphene; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_file_made_by_the_shipped_model_is_made_again_from_its_recipe(tmp_path):
+    phosphene.generate("the equation 3 + 4 = is solved", steps=2, lossless=True, out=tmp_path)
+    (file,) = (tmp_path / "media").glob("*.mkv")
+    assert media.read_recipe(file)["spec"]["id"] == "ember"
+    again = recreate(file)
+    assert again.likeness in ("identical", "alike")

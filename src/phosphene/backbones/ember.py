@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from phosphene.assets import asset
 from phosphene.backbone import BackboneSpec
 from phosphene.backbones.diffusers import DiffusersBackbone
@@ -14,8 +12,8 @@ def COMPONENT(spec: BackboneSpec) -> DiffusersBackbone:
     from phosphene.ember.pipeline import EmberPipeline
 
     return DiffusersBackbone(
-        replace(spec, id=str(asset("ember"))),
+        spec,
         pipeline_class=EmberPipeline,
         modules=("phosphene.ember.network",),
-        name="ember",
+        directory=asset("ember"),
     )

@@ -92,14 +92,21 @@ def train(config: TrainConfig, on_event: Callable[[dict], None] = lambda event: 
         config: what to train.
         on_event: is handed each log record: loss lines and exam results.
     """
+    # Numbers too small to matter cost a CPU a hundred times what others do.
+    torch.set_flush_denormal(True)
+    try:
+        return _run(config, on_event)
+    finally:
+        torch.set_flush_denormal(False)
+
+
+def _run(config: TrainConfig, on_event: Callable[[dict], None]) -> Path:
     from accelerate import Accelerator
 
     # AMP only where the hardware multiplies bf16: many CPUs emulate it a hundredfold slower.
     gpu = torch.cuda.is_available()
     accelerator = Accelerator(mixed_precision="bf16" if gpu else "no")
     torch.manual_seed(config.seed)
-    # Numbers too small to matter cost a CPU a hundred times what others do.
-    torch.set_flush_denormal(True)
     plain = EmberTransformer(**config.model)
     optimisers = _optimisers(plain, config)
     average = {k: v.clone() for k, v in plain.state_dict().items()}

@@ -36,6 +36,7 @@ class World:
             frames than the clip has make an example cheaper; every frame gets its turn.
         text_only: share of examples that hide the first frame and describe the scene in words.
         both_ends: share of examples that give the last frame too.
+        captioned: share of examples that describe the scene in words beside the first frame.
         wordless: share of examples with an empty prompt, for classifier-free guidance.
     """
 
@@ -43,6 +44,7 @@ class World:
     frames: int = 9
     text_only: float = 0.0
     both_ends: float = 0.0
+    captioned: float = 0.0
     wordless: float = 0.1
     text_length: int = 12
     vocabulary: int = 2048
@@ -83,7 +85,8 @@ class World:
         given = np.zeros(self.frames, bool)
         given[0] = not text_only
         given[-1] = both_ends and not text_only
-        prompt = problem.caption if text_only else problem.prompts[rng.integers(3)]
+        described = text_only or rng.random() < self.captioned
+        prompt = problem.caption if described else problem.prompts[rng.integers(3)]
         prompt = "" if rng.random() < self.wordless and not text_only else prompt
         rows = to_rows(torch.from_numpy(clip.audio), total, HOP)[0] * SOUND_SCALE
         return {

@@ -68,8 +68,10 @@ def _add_video(out: Any, clip: Clip, container: str) -> Any:
     width, height = clip.size
     lossy = container == "mp4"
     base = _time_base(clip.fps)
+    # One pixel of width can't be cut into slices, which version 3 of FFV1 insists on.
+    lossless = {"level": "1"} if width == 1 else _FFV1
     stream = out.add_stream(
-        "libx264" if lossy else "ffv1", rate=1 / base, options=dict(_H264 if lossy else _FFV1)
+        "libx264" if lossy else "ffv1", rate=1 / base, options=dict(_H264 if lossy else lossless)
     )
     # 4:2:0 is what every browser plays, and it has no odd sizes.
     stream.width, stream.height = (width + width % 2, height + height % 2) if lossy else clip.size

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from phosphene.backbone import Backbone, BackboneSpec, Capabilities
@@ -35,7 +37,7 @@ class DiffusersBackbone(Backbone):
         pipeline_class: the class to use in place of the one that `model_index.json` names.
         modules: dotted names of modules that define components, imported before they are looked
             for; for pipelines whose components are not part of diffusers or transformers.
-        name: what to call it, in place of the spec's id.
+        directory: where it is, if `spec.id` is a name that a registry knows and no address.
 
     Raises:
         PhospheneError: nothing there, not a pipeline that makes pictures or sound, pickled weights
@@ -47,13 +49,12 @@ class DiffusersBackbone(Backbone):
         spec: BackboneSpec,
         pipeline_class: type | None = None,
         modules: Sequence[str] = (),
-        name: str | None = None,
+        directory: Path | None = None,
     ) -> None:
         self.spec = spec
-        self._name = name or spec.id
         for module in modules:
             importlib.import_module(module)
-        source = resolve(spec)
+        source = resolve(spec if directory is None else replace(spec, id=str(directory)))
         weights.check_safety(source, spec)
         cls = pipeline_class or skeleton.pipeline_class(source, spec.trust_remote_code)
         self.profile = Profile(cls, source, skeleton.build(cls, source))
@@ -64,7 +65,7 @@ class DiffusersBackbone(Backbone):
 
     @property
     def id(self) -> str:
-        return self._name
+        return self.spec.id
 
     @property
     def fingerprint(self) -> str:
