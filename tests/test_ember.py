@@ -208,3 +208,19 @@ def test_a_file_made_by_the_shipped_model_is_made_again_from_its_recipe(tmp_path
     assert media.read_recipe(file)["spec"]["id"] == "ember"
     again = recreate(file)
     assert again.likeness in ("identical", "alike")
+
+
+def test_shipped_model_makes_the_same_sample_alone_and_among_eight():
+    backbone = phosphene.open_backbone("ember")
+    firsts = [np.full((64, 64, 3), 32 * i, np.uint8) for i in range(8)]
+    requests = [
+        phosphene.Request(f"a ball {i}", first_frame=f, steps=3, index=i)
+        for i, f in enumerate(firsts)
+    ]
+    together = backbone.generate(requests)
+    for i in (0, 5, 7):
+        (alone,) = backbone.generate([requests[i]])
+        change = np.abs(alone.frames.astype(int) - together[i].frames.astype(int))
+        assert change.max() <= 1
+        assert np.abs(alone.audio - together[i].audio).max() < 1e-4
+    assert together[0].digest != together[1].digest
