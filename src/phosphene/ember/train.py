@@ -250,7 +250,7 @@ def _export(
 
     twin: Any = EmberTransformer.from_config(model.config)
     twin.load_state_dict({k: v.cpu() for k, v in average.items()})
-    pipeline = EmberPipeline(twin.to(torch.bfloat16), FlowMatchEulerDiscreteScheduler())
+    pipeline = EmberPipeline(twin.bfloat16(), FlowMatchEulerDiscreteScheduler())
     pipeline.save_pretrained(directory)
     (directory / "training.json").write_text(json.dumps({"samples": samples}) + "\n")
 
