@@ -5,7 +5,7 @@ import re
 import pytest
 
 from phosphene import demo as demo_module
-from phosphene.demo import BLURBS, demo
+from phosphene.demo import SCENES, demo
 from phosphene.task import tasks
 
 
@@ -18,12 +18,12 @@ def page(tmp_path_factory):
 def test_page_holds_its_videos_and_needs_nothing_else(page):
     html = page.read_text("utf-8")
     videos = re.findall(r'<video src="([^"]*)"', html)
-    assert len(videos) == 2 * 2 * len(BLURBS)
+    assert len(videos) == 2 * 2 * len(SCENES)
     assert all(v.startswith("data:video/mp4;base64,") for v in videos)
     assert not re.findall(r'(?:src|href)="(?!data:)', html)
-    for name in BLURBS:
-        assert name in tasks.names()
-        assert html.count(f"<td>{name}</td>") == 2
+    for scene in SCENES:
+        assert scene.task in tasks.names()
+        assert html.count(f"<td>{scene.title}</td>") == 2
 
 
 def test_second_run_makes_nothing_again_and_judges_alike(page, monkeypatch):

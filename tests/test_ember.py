@@ -157,23 +157,28 @@ def _curve(directory):
 
 
 def test_killed_and_resumed_training_has_the_uninterrupted_loss_curve(tmp_path):
+    def config(out):
+        (one,) = _config(out, samples=80, checkpoint_every=40).stages
+        two = replace(one, samples=120, lr=0.001)
+        return replace(_config(out, checkpoint_every=40), stages=(one, two))
+
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    train(_config(whole, samples=160, checkpoint_every=40))
+    train(config(whole))
 
     class Kill(Exception):
         pass
 
     def stop(record):
-        if record["samples"] >= 120:
+        if record["samples"] >= 160:
             raise Kill
 
     with pytest.raises(Kill):
-        train(_config(cut, samples=160, checkpoint_every=40), stop)
-    # The kill came before the checkpoint at 120: the run goes on from 80.
-    assert read_progress(cut / "checkpoint.safetensors")["samples"] == 80
-    train(_config(cut, samples=160, checkpoint_every=40))
+        train(config(cut), stop)
+    # The kill came before the checkpoint at 160: the run goes on in the middle of its second stage.
+    assert read_progress(cut / "checkpoint.safetensors")["samples"] == 120
+    train(config(cut))
     assert _curve(cut) == _curve(whole)
-    assert len(_curve(whole)) == 4
+    assert len(_curve(whole)) == 5
 
 
 def test_training_learns(tmp_path):

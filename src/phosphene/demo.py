@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from phosphene import __version__, media
 from phosphene.backbone import open_backbone
@@ -18,20 +20,66 @@ from phosphene.task import Canvas, Problem, Split, Task, tasks
 from phosphene.verdict import Verdict
 
 FIRST_SEED = 2 * 10**9  # instances that neither training nor its exams have dealt
-BLURBS = {
-    "equations": "The first frame shows a sum or difference; the video writes the answer and the "
-    "tones spell its digits. Held-out pairs were never trained on, in either order.",
-    "maze": "The way from the green dot to the red one. Held-out mazes were never trained on.",
-    "bounce": "The streak shows where the ball is going; each impact on a wall is heard.",
-}
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A task as the demo shows it.
+
+    Args:
+        title: heading of its section.
+        blurb: what to look and listen for.
+        task: the task's name.
+        fields: its difficulty: what the shipped weights were trained on.
+        described: the prompt says in words what the first frame shows.
+    """
+
+    title: str
+    blurb: str
+    task: str
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    described: bool = False
+
+
+SCENES = (
+    Scene(
+        "Equations",
+        "The first frame shows a sum or difference; the video writes the answer and the tones "
+        "spell it. Held-out pairs were never trained on, in either order.",
+        "equations",
+        {"largest": 4, "variety": 0.0},
+    ),
+    Scene(
+        "Equations, told in words",
+        "The same, but the prompt also names the equation, so that nothing has to be read.",
+        "equations",
+        {"largest": 4, "variety": 0.0},
+        described=True,
+    ),
+    Scene(
+        "Maze",
+        "The way from the green dot to the red one; each step's direction has its pitch. Held-out "
+        "mazes were never trained on.",
+        "maze",
+        {"variety": 0.0},
+    ),
+    Scene(
+        "Bounce",
+        "The streak behind the ball shows where it came from; each impact on a wall is heard.",
+        "bounce",
+        {"variety": 0.0},
+    ),
+)
 
 
 @dataclass(frozen=True)
 class Exhibit:
     """One clip with what was asked of it and what became of it."""
 
+    scene: Scene
     task: Task
     problem: Problem
+    request: Request
     clip: Clip | None
     verdict: Verdict
 
@@ -42,7 +90,7 @@ def demo(out: Path, *, quiet: bool = False, clips: int = 24, cards: int = 4) -> 
     Args:
         out: directory for the clips (lossless, each with its recipe) and the page.
         quiet: no progress.
-        clips: clips of each family and split that are generated and counted.
+        clips: clips of each scene and split that are generated and counted.
         cards: how many of those the page shows.
 
     Returns:
@@ -54,39 +102,30 @@ def demo(out: Path, *, quiet: bool = False, clips: int = 24, cards: int = 4) -> 
     if clips < 1 or cards < 1:
         raise PhospheneError(f"the demo wants at least 1 clip; got clips {clips}, cards {cards}")
     exhibits = _make(out, clips, quiet)
-    groups = {
-        (name, split): [e for e in exhibits if (e.task.name, e.problem.split) == (name, split)]
-        for name in BLURBS
-        for split in ("train", "test")
-    }
-    from phosphene.report.page import video_url, write_page
+    groups: dict[tuple[str, Split], list[Exhibit]] = {}
+    for e in exhibits:
+        groups.setdefault((e.scene.title, e.problem.split), []).append(e)
+    from phosphene.report.page import write_page
 
     summary = [
-        {"family": name, "instances": _instances(split), "right": _share(group)}
-        for (name, split), group in groups.items()
-    ]
-    sections = [
-        {
-            "title": name.capitalize(),
-            "blurb": blurb,
-            "cards": [
-                {
-                    "asked": e.problem.prompts[0],
-                    "came": video_url(e.clip),
-                    "right": video_url(e.task.solve(e.problem, Canvas())),
-                    "headline": e.verdict.headline,
-                    "reason": e.verdict.reason,
-                    "instances": _instances(e.problem.split),
-                }
-                for split in ("train", "test")
-                for e in groups[name, split][:cards]
-                if e.clip is not None
-            ],
-        }
-        for name, blurb in BLURBS.items()
+        {"scene": title, "instances": _instances(split), "right": _share(group)}
+        for (title, split), group in groups.items()
     ]
     plain = [{**row, "right": row["right"]._asdict()} for row in summary]
     (out / "summary.json").write_text(json.dumps(plain, indent=1) + "\n")
+    sections = [
+        {
+            "title": scene.title,
+            "blurb": scene.blurb,
+            "cards": [
+                _card(e, e.clip)
+                for split in ("train", "test")
+                for e in groups[scene.title, split][:cards]
+                if e.clip is not None
+            ],
+        }
+        for scene in SCENES
+    ]
     footer = (
         f"Phosphene {__version__}, backbone ember, 8 steps, seed 0. Every clip lies in "
         f"{out / 'clips' / 'media'} with its recipe inside; phosphene recreate FILE makes it again."
@@ -98,16 +137,16 @@ def demo(out: Path, *, quiet: bool = False, clips: int = 24, cards: int = 4) -> 
 
 def _make(out: Path, clips: int, quiet: bool) -> list[Exhibit]:
     """Generate whatever `out` lacks and judge all of it."""
-    dealt = [
-        (task, task.sample(FIRST_SEED + i, split))
-        for task in (tasks.get(name)() for name in BLURBS)
-        for split in ("train", "test")
-        for i in range(clips)
-    ]
-    requests = [
-        Request(p.prompts[0], first_frame=t.first_frame(p, Canvas()), index=i)
-        for i, (t, p) in enumerate(dealt)
-    ]
+    dealt: list[tuple[Scene, Task, Problem, Request]] = []
+    for scene in SCENES:
+        task = tasks.get(scene.task)(**scene.fields)
+        splits: tuple[Split, ...] = ("train", "test")
+        for problem in (task.sample(FIRST_SEED + i, s) for s in splits for i in range(clips)):
+            prompt = problem.caption if scene.described else problem.prompts[0]
+            first = task.first_frame(problem, Canvas())
+            dealt.append(
+                (scene, task, problem, Request(prompt, first_frame=first, index=len(dealt)))
+            )
     fresh: dict[int, Clip] = {}
 
     def keep(event: Event) -> None:
@@ -115,23 +154,37 @@ def _make(out: Path, clips: int, quiet: bool) -> list[Exhibit]:
             fresh[event.index] = event.clip
         progress(event)
 
-    root = out / "clips"
+    root, requests = out / "clips", [request for *_, request in dealt]
     with shown(quiet) as progress:
         records = generate_run(
             open_backbone("ember"), requests, root, batch=12, lossless=True, on_event=keep
         )
     exhibits = []
-    for i, ((task, problem), record) in enumerate(zip(dealt, records, strict=True)):
+    for i, (about, record) in enumerate(zip(dealt, records, strict=True)):
+        _, task, problem, _ = about
         if record.file is None:
             lost = Verdict("failed", reason=f"no clip: {record.reason}")
-            exhibits.append(Exhibit(task, problem, None, lost))
+            exhibits.append(Exhibit(*about, None, lost))
             continue
         clip = fresh[i] if i in fresh else media.load(root / record.file)
-        exhibits.append(Exhibit(task, problem, clip, task.judge(problem, clip)))
+        exhibits.append(Exhibit(*about, clip, task.judge(problem, clip)))
     return exhibits
 
 
-def _instances(split: Split | str) -> str:
+def _card(e: Exhibit, clip: Clip) -> dict[str, str]:
+    from phosphene.report.page import video_url
+
+    return {
+        "asked": e.request.prompt,
+        "came": video_url(clip),
+        "right": video_url(e.task.solve(e.problem, Canvas())),
+        "headline": e.verdict.headline,
+        "reason": e.verdict.reason,
+        "instances": _instances(e.problem.split),
+    }
+
+
+def _instances(split: Split) -> str:
     return "seen in training" if split == "train" else "held out"
 
 

@@ -122,7 +122,8 @@ def _run(config: TrainConfig, on_event: Callable[[dict], None]) -> Path:
     begin = 0
     for stage in config.stages:
         end = begin + stage.samples // per_step * per_step
-        loader = _loader(stage.world, config, max(done, begin), end, accelerator)
+        # Empty for a stage that a resumed run has behind it.
+        loader = _loader(stage.world, config, min(max(done, begin), end), end, accelerator)
         for batch in loader:
             lr = stage.lr + (stage.lr_end - stage.lr) * (done - begin) / max(end - begin, 1)
             for optimiser in wrapped:
