@@ -23,7 +23,22 @@ _PUBLIC = {
     "Task": "task",
     "Verdict": "verdict",
 }
-__all__ = [*_PUBLIC, "__version__"]
+__all__ = [
+    "Backbone",
+    "BackboneSpec",
+    "Clip",
+    "PhospheneError",
+    "Problem",
+    "Request",
+    "Run",
+    "Task",
+    "Verdict",
+    "__version__",
+    "generate",
+    "load",
+    "open_backbone",
+    "save",
+]
 
 if TYPE_CHECKING:
     from phosphene.backbone import Backbone as Backbone
