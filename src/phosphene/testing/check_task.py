@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 
@@ -61,17 +60,6 @@ def accepted(task: Task, problems: Iterable[Problem], canvas: Canvas, mutant: st
             clip = MUTANTS[mutant](clip, np.random.default_rng(problem.seed))
         verdicts.append(task.judge(problem, clip).passed)
     return float(np.mean(verdicts))
-
-
-def foreign(task: Task, problems: list[Problem], canvas: Canvas) -> float:
-    """Share passed of well-drawn solutions of other problems in this problem's place."""
-    pairs = [
-        (p, q)
-        for p, q in pairwise(problems)
-        if task.judge(q, task.solve(q, canvas)).evidence
-        != task.judge(p, task.solve(q, canvas)).evidence
-    ]
-    return float(np.mean([task.judge(p, task.solve(q, canvas)).passed for p, q in pairs]))
 
 
 def check_task(task: Task, seeds: int = 50, canvas: Canvas = Canvas()) -> None:  # noqa: B008
