@@ -45,6 +45,8 @@ def main() -> None:
         names = {"num_inference_steps": "steps", "num_frames": "frames"}
         asked = {names[k]: v for k, v in call.items() if k in names}
         asked["size"] = (call["width"], call["height"])
+        told_apart = {*names, "width", "height"}
+        asked["extra"] = {k: v for k, v in call.items() if k not in told_apart}
 
         def bare(n: int) -> None:
             generators = [torch.Generator().manual_seed(i) for i in range(n)]

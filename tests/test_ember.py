@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 
 import phosphene
 from phosphene import media
-from phosphene.config import build
+from phosphene.config import build, read_yaml
 from phosphene.ember.checkpoint import read_progress
 from phosphene.ember.muon import orthogonal
 from phosphene.ember.network import EmberTransformer
@@ -230,3 +231,14 @@ def test_shipped_model_makes_the_same_sample_alone_and_among_eight():
         assert np.abs(np.subtract(alone.frames, among.frames, dtype=int)).max() <= 1
         assert np.allclose(alone.audio, among.audio, atol=1e-4)
     assert together[0].digest != together[1].digest
+
+
+@pytest.mark.parametrize(
+    "path", sorted((Path(__file__).parents[1] / "configs/train").glob("*.yaml")), ids=str
+)
+def test_training_recipes_in_the_repository_can_be_built(path):
+    config = build(TrainConfig, read_yaml(path), str(path))
+    for stage in config.stages:
+        assert stage.world.example(config.seed, 0, stage.world.tasks())["given"].shape == (
+            stage.world.frames,
+        )
