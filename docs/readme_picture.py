@@ -1,4 +1,4 @@
-"""Draw the README's picture from a demo: the first two seen instances of each scene, not the best.
+"""Draw the README's picture from a demo: the first two of each scene, not the best.
 
 phosphene demo --clips 100 && python docs/readme_picture.py demo assets/readme/ember.png
 """

@@ -185,7 +185,7 @@ def _card(e: Exhibit, clip: Clip) -> dict[str, str]:
 
 
 def _instances(split: Split) -> str:
-    return "seen in training" if split == "train" else "held out"
+    return "training split" if split == "train" else "held out"
 
 
 def _share(group: list[Exhibit]) -> Interval:
