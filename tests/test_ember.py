@@ -178,6 +178,8 @@ def test_killed_and_resumed_training_has_the_uninterrupted_loss_curve(tmp_path):
         train(config(cut), stop)
     # The kill came before the checkpoint at 160: the run goes on in the middle of its second stage.
     assert read_progress(cut / "checkpoint.safetensors")["samples"] == 120
+    with (cut / "log.jsonl").open("a") as file:
+        file.write('{"samples": 16')  # as a kill in the middle of a line leaves it
     train(config(cut))
     assert _curve(cut) == _curve(whole)
     assert len(_curve(whole)) == 5

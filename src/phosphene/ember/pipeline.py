@@ -71,11 +71,9 @@ class EmberPipeline(DiffusionPipeline):
         latents: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Noise `(b, f, 3, h, w)`."""
-        if latents is not None:
-            return latents.to(device, dtype, copy=True)
         size = self.transformer.config.size
         shape = (batch_size, num_frames, 3, size, size)
-        return randn_tensor(shape, generator=generator, device=device, dtype=dtype)
+        return _start(shape, latents, generator, device, dtype)
 
     def prepare_audio_latents(
         self,
@@ -87,10 +85,8 @@ class EmberPipeline(DiffusionPipeline):
         audio_latents: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Noise `(b, f, audio_dim)`."""
-        if audio_latents is not None:
-            return audio_latents.to(device, dtype)
         shape = (batch_size, num_frames, self.transformer.config.audio_dim)
-        return randn_tensor(shape, generator=generator, device=device, dtype=dtype)
+        return _start(shape, audio_latents, generator, device, dtype)
 
     def _frame(
         self, image: PipelineImageInput | None, batch: int, latents: torch.Tensor
@@ -191,3 +187,16 @@ class EmberPipeline(DiffusionPipeline):
         if not return_dict:
             return frames, sound
         return EmberPipelineOutput(frames=frames, audio=sound)
+
+
+def _start(
+    shape: tuple[int, ...],
+    given: torch.Tensor | None,
+    generator: torch.Generator | list[torch.Generator] | None,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> torch.Tensor:
+    """The noise to start from: a copy of the caller's own, or fresh."""
+    if given is not None:
+        return given.to(device, dtype, copy=True)
+    return randn_tensor(shape, generator=generator, device=device, dtype=dtype)

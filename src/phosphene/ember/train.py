@@ -18,6 +18,8 @@ from phosphene.ember.muon import Muon
 from phosphene.ember.network import EmberTransformer
 from phosphene.ember.world import Examples, World
 from phosphene.errors import PhospheneError
+from phosphene.journal import Journal
+from phosphene.media.disk import write_text
 
 
 @dataclass(frozen=True)
@@ -266,9 +268,10 @@ class _Log:
         self.sums: dict[str, float] = {}
         self.count, self.since, self.last = 0, time.perf_counter(), done
         if writes and path.exists():
-            lines = path.read_text().splitlines()
+            # Complete lines only: a kill may have cut the last one short.
+            lines = [line.decode() for _, line in Journal(path, path.with_suffix(".lock")).read()]
             kept = [line for line in lines if json.loads(line)["samples"] <= done]
-            path.write_text("".join(line + "\n" for line in kept))
+            write_text("".join(line.rstrip("\n") + "\n" for line in kept), path)
 
     def step(self, done: int, lr: float, losses: dict[str, torch.Tensor]) -> None:
         for name, value in losses.items():

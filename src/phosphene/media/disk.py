@@ -52,6 +52,22 @@ def write(data: bytes, path: Path, check: Callable[[bytes], None]) -> None:
         partial.unlink(missing_ok=True)
 
 
+def write_text(text: str, path: Path) -> None:
+    """Put UTF-8 text at `path` in one step.
+
+    Raises:
+        PhospheneError: the disk is full or refuses, or returns something else. An older file stays.
+    """
+    data = text.encode()
+
+    def check(back: bytes) -> None:
+        if back != data:
+            raise PhospheneError("the disk returns something else than was written; check it")
+
+    with naming(f"can't write {path}"):
+        write(data, path, check)
+
+
 def _sync_directory(path: Path) -> None:
     """Make the new name itself survive a power cut."""
     if os.name != "posix":  # elsewhere a directory can't be opened

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import tempfile
 from importlib.resources import files
 from pathlib import Path
@@ -13,6 +12,7 @@ import jinja2
 
 from phosphene import media
 from phosphene.clip import Clip
+from phosphene.media.disk import write_text
 
 
 def video_url(clip: Clip) -> str:
@@ -27,13 +27,12 @@ def write_page(path: Path, template: str, **context: Any) -> Path:
 
     Raises:
         jinja2.UndefinedError: the template names something that `context` lacks.
+        PhospheneError: the disk is full or refuses.
     """
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     text = (files("phosphene.report") / template).read_text("utf-8")
     html = environment.from_string(text).render(**context)
-    partial = path.with_suffix(".partial")
-    partial.write_text(html, "utf-8")
-    os.replace(partial, path)
+    write_text(html, path)
     return path
