@@ -12,13 +12,18 @@ _PUBLIC = {
     "Backbone": "backbone",
     "BackboneSpec": "backbone",
     "open_backbone": "backbone",
+    "Bench": "outcome",
     "Clip": "clip",
     "PhospheneError": "errors",
+    "bench": "evaluate",
+    "Settings": "evaluate",
     "generate": "generate",
     "load": "media",
     "save": "media",
     "Request": "request",
+    "reward": "rewards",
     "Run": "run",
+    "score": "scoring",
     "Problem": "task",
     "Task": "task",
     "Verdict": "verdict",
@@ -26,18 +31,23 @@ _PUBLIC = {
 __all__ = [
     "Backbone",
     "BackboneSpec",
+    "Bench",
     "Clip",
     "PhospheneError",
     "Problem",
     "Request",
     "Run",
+    "Settings",
     "Task",
     "Verdict",
     "__version__",
+    "bench",
     "generate",
     "load",
     "open_backbone",
+    "reward",
     "save",
+    "score",
 ]
 
 if TYPE_CHECKING:
@@ -46,11 +56,16 @@ if TYPE_CHECKING:
     from phosphene.backbone import open_backbone as open_backbone
     from phosphene.clip import Clip as Clip
     from phosphene.errors import PhospheneError as PhospheneError
+    from phosphene.evaluate import Settings as Settings
+    from phosphene.evaluate import bench as bench
     from phosphene.generate import generate as generate
     from phosphene.media import load as load
     from phosphene.media import save as save
+    from phosphene.outcome import Bench as Bench
     from phosphene.request import Request as Request
+    from phosphene.rewards import reward as reward
     from phosphene.run import Run as Run
+    from phosphene.scoring import score as score
     from phosphene.task import Problem as Problem
     from phosphene.task import Task as Task
     from phosphene.verdict import Verdict as Verdict

@@ -7,14 +7,28 @@ from pathlib import Path
 from phosphene.errors import PhospheneError
 
 
-def asset(name: str) -> Path:
-    """The path of `assets/NAME` (a file or folder).
+def _roots() -> tuple[Path, Path]:
+    package = Path(__file__).parent
+    return package, package.parent.parent
+
+
+def shipped(name: str) -> Path:
+    """The path of a file or folder that travels with Phosphene, e.g. `evals/core/suite.yaml`.
 
     Raises:
         PhospheneError: it is not there, which means a broken installation.
     """
-    package = Path(__file__).parent
-    for root in (package / "assets", package.parent.parent / "assets"):
+    for root in _roots():
         if (root / name).exists():
             return root / name
-    raise PhospheneError(f"asset {name!r} is missing; reinstall phosphene or restore assets/")
+    raise PhospheneError(f"{name} is missing; reinstall phosphene or restore it")
+
+
+def shipped_names(folder: str, file: str) -> list[str]:
+    """Names of the folders in `folder` that hold `file`, sorted."""
+    return sorted({p.parent.name for root in _roots() for p in (root / folder).glob(f"*/{file}")})
+
+
+def asset(name: str) -> Path:
+    """The path of `assets/NAME` (a file or folder); raises as `shipped` does."""
+    return shipped(f"assets/{name}")

@@ -167,7 +167,7 @@ def _make(out: Path, clips: int, quiet: bool) -> list[Exhibit]:
             exhibits.append(Exhibit(*about, None, lost))
             continue
         clip = fresh[i] if i in fresh else media.load(root / record.file)
-        exhibits.append(Exhibit(*about, clip, task.judge(problem, clip)))
+        exhibits.append(Exhibit(*about, clip, task.score(problem, clip)))
     return exhibits
 
 

@@ -92,3 +92,42 @@ def ink_amount(picture: np.ndarray, paper: np.ndarray, ink: np.ndarray) -> np.nd
     """How far each pixel lies from paper (0) to ink (1): the inverse of `blend`, `(..., h, w)`."""
     axis = ink - paper
     return np.clip((picture - paper) @ axis / (axis @ axis), 0, 1)
+
+
+def text(string: str, font: int, height: int) -> np.ndarray:
+    """Coverage of a line of characters in cells of 10:16, float32 `(height, cells * width)`."""
+    width = cell_width(height)
+    if not string:
+        return np.zeros((height, 0), np.float32)
+    return np.concatenate([glyph(c, font, height, width) for c in string], 1)
+
+
+def cell_width(height: int) -> int:
+    """Width in pixels of a character's cell of that height."""
+    return max(round(height * 10 / 16), 1)
+
+
+def place(picture: np.ndarray, coverage: np.ndarray, top: int, left: int, ink: np.ndarray) -> None:
+    """Paint `ink` by a smaller `coverage` at (top, left) pixels, in place, cut at the borders."""
+    rows, columns = coverage.shape
+    y, x = max(top, 0), max(left, 0)
+    area = picture[y : max(top + rows, 0), x : max(left + columns, 0)]
+    part = coverage[y - top :, x - left :][: area.shape[0], : area.shape[1]]
+    area[:] = blend(area, part, ink)
+
+
+def box(size: int, x0: float, y0: float, x1: float, y1: float) -> np.ndarray:
+    """Coverage `(size, size)` of an upright rectangle with antialiased edges, in pixels."""
+    edge = np.arange(size, dtype=np.float32)
+    across = np.clip(np.minimum(edge + 1, x1) - np.maximum(edge, x0), 0, 1)
+    down = np.clip(np.minimum(edge + 1, y1) - np.maximum(edge, y0), 0, 1)
+    return down[:, None] * across[None, :]
+
+
+def polygon(size: int, points: np.ndarray) -> np.ndarray:
+    """Coverage `(size, size)` of a filled polygon; points `(n, 2)` are x, y in pixels."""
+    scale = 4
+    image = Image.new("L", (size * scale, size * scale))
+    ImageDraw.Draw(image).polygon([tuple(p) for p in points * scale - 0.5], fill=255)
+    pixels = np.asarray(image, np.float32) / 255
+    return pixels.reshape(size, scale, size, scale).mean((1, 3))

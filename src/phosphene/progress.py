@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from phosphene.run import Record
 
 
-EventKind = Literal["planned", "loading", "made", "found", "failed", "note"]
+EventKind = Literal["planned", "loading", "made", "found", "failed", "judged", "note"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Event:
 
     Args:
         kind: `planned` once at the start; `loading` before weights load; `made`, `found` or
-            `failed` once a sample; `note` for anything else worth a line.
+            `failed` once a sample; `judged` once it is read; `note` for anything else worth a line.
         finished: samples settled so far, failures included.
         total: samples asked for.
         index: the sample's place in the run.
@@ -83,7 +83,12 @@ def _bar(stream: TextIO) -> Iterator[OnEvent]:
         task = progress.add_task("checking", total=None)
 
         def on_event(event: Event) -> None:
-            doing = {"loading": "loading weights", "made": "generating", "failed": "generating"}
+            doing = {
+                "loading": "loading weights",
+                "made": "generating",
+                "failed": "generating",
+                "judged": "judging",
+            }
             progress.update(
                 task,
                 completed=event.finished,

@@ -25,6 +25,22 @@ def mix(track: np.ndarray, sound: np.ndarray, start: float, rate: int) -> None:
     room += sound[: len(room)]
 
 
+def moments(
+    rng: np.random.Generator, count: int, start: float, end: float, gap: float
+) -> np.ndarray:
+    """`count` random times within `start`..`end`, ascending, no two nearer than `gap`.
+
+    The first one lies within a tenth of the spare time from `start`. Where there is no room for the
+    gaps they are evenly spaced over the whole span.
+    """
+    spare = end - start - gap * (count - 1)
+    if spare <= 0:
+        return np.linspace(start, end, count)
+    extra = np.sort(rng.uniform(0, spare, count))
+    extra[0] = rng.uniform(0, min(0.1 * spare, extra[0]))
+    return start + extra + gap * np.arange(count)
+
+
 # The last hop of a sound transform overlaps nothing, so every track ends in this much silence.
 TAIL = 0.016
 
@@ -44,16 +60,3 @@ def strongest(track: np.ndarray, rate: int, frequencies: np.ndarray) -> tuple[in
     power = np.abs(wave @ track) ** 2 * 2 / max(len(track), 1)
     best = int(power.argmax())
     return best, float(power[best] / max(float((track**2).sum()), 1e-9))
-
-
-def onsets(track: np.ndarray, rate: int, threshold: float = 0.15) -> np.ndarray:
-    """Times in seconds at which the 4 ms envelope rises past `threshold`, at least 60 ms apart."""
-    hop = max(1, round(0.004 * rate))
-    envelope = np.abs(track[: len(track) // hop * hop]).reshape(-1, hop).max(1)
-    before = np.concatenate([[0.0], envelope[:-1]])
-    rises = np.flatnonzero((envelope >= threshold) & (before < threshold)) * hop / rate
-    kept: list[float] = []
-    for time in rises:
-        if not kept or time - kept[-1] >= 0.06:
-            kept.append(float(time))
-    return np.array(kept)

@@ -9,7 +9,22 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError, Parameter, UnknownOptionError
 
 from phosphene import __version__
-from phosphene.cli import completion, demo, doctor, generate, ls, recreate, train
+from phosphene.cli import (
+    bench,
+    certify,
+    compare,
+    completion,
+    demo,
+    doctor,
+    export,
+    generate,
+    ls,
+    pack,
+    recreate,
+    report,
+    results,
+    train,
+)
 from phosphene.cli.console import say_json
 from phosphene.errors import PhospheneError
 
@@ -27,7 +42,15 @@ app = App(
 app.command(generate.generate)
 app.command(recreate.recreate)
 app.command(demo.demo)
+app.command(bench.bench)
+app.command(bench.score)
+app.command(export.export)
+app.command(report.report)
+app.command(compare.compare)
+app.command(results.results)
+app.command(certify.certify)
 app.command(ls.app)
+app.command(pack.pack)
 app.command(doctor.doctor)
 app.command(train.app)
 app.command(completion.completion)

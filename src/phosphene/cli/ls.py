@@ -16,7 +16,7 @@ from phosphene.errors import PhospheneError
 if TYPE_CHECKING:
     from phosphene.registry import Registry
 
-app = App(name="ls", help="List backbones, tasks or runs.")
+app = App(name="ls", help="List backbones, tasks, suites, baselines or runs.")
 
 
 @app.command
@@ -46,6 +46,44 @@ def tasks(*, json: bool = False) -> None:
     from phosphene.task import tasks as registry
 
     _say_components(_components(registry), json)
+
+
+@app.command
+def baselines(*, json: bool = False) -> None:
+    """List the baselines: players that show what a score is worth.
+
+    Args:
+        json: one JSON array on stdout and nothing else.
+    """
+    from phosphene.player import baselines as registry
+
+    _say_components(_components(registry), json)
+
+
+@app.command
+def suites(*, json: bool = False) -> None:
+    """List the suites.
+
+    Args:
+        json: one JSON array on stdout and nothing else.
+    """
+    from phosphene.suite import load_suite, suite_names
+
+    found = [load_suite(name) for name in suite_names()]
+    rows = [
+        {
+            "name": suite.name,
+            "version": suite.version,
+            "cells": len(suite.cells()),
+            "items": sum(cell.items for cell in suite.cells()),
+            "about": suite.about,
+        }
+        for suite in found
+    ]
+    if json:
+        say_json(rows)
+    else:
+        say_table([tuple(rows[0]), *(tuple(row.values()) for row in rows)])
 
 
 @app.command

@@ -43,7 +43,7 @@ def examine(model: Any, world: World, clips: int, steps: int = 8) -> dict[str, d
             )
             frames = np.rint(made.frames * 255).astype(np.uint8)
             judged = [
-                task.judge(p, Clip(f, Fraction(world.canvas.fps), a, world.canvas.rate))
+                task.score(p, Clip(f, Fraction(world.canvas.fps), a, world.canvas.rate))
                 for p, f, a in zip(problems, frames, made.audio, strict=True)
             ]
             out.setdefault(name, {})[split] = sum(v.passed for v in judged) / clips

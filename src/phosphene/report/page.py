@@ -34,5 +34,6 @@ def write_page(path: Path, template: str, **context: Any) -> Path:
     )
     text = (files("phosphene.report") / template).read_text("utf-8")
     html = environment.from_string(text).render(**context)
-    write_text(html, path)
+    # File names and reasons from elsewhere may hold halves of characters, which UTF-8 can't.
+    write_text(html.encode("utf-8", "replace").decode(), path)
     return path

@@ -2,40 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from fractions import Fraction
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
-from phosphene.clip import Clip
-from phosphene.draw import FONTS, blend, glyph, ink_amount, palette
+from phosphene.draw import FONTS, palette
 from phosphene.errors import PhospheneError
-from phosphene.sound import finish, mix, strongest, tone
+from phosphene.readers.numbers import Area, altered_characters, read_written, reading, rectangle
 from phosphene.task import Canvas, Problem, Split, Task, held_out
-from phosphene.verdict import Verdict
+from phosphene.trace import Reading
+from phosphene.writing import CLEAR_FONTS, FontFace, Line, film_writing, hear_spelled, spell, write
 
-SLOTS = 6  # a operator b = and up to two digits of answer
 PROMPTS = (
     "solve the equation",
     "write the answer after the equals sign",
     "work out the sum and write down what it makes",
+    "write the result behind the equals sign; keep the camera still and leave the rest unchanged",
 )
-# The ten digits sound as ten steps of a major scale from C5.
-SCALE = 523.25 * 2 ** (np.array([0, 2, 4, 5, 7, 9, 11, 12, 14, 16]) / 12)
+SIGNS = {"+": "+", "-": "-", "x": "×", "/": "÷"}  # operator -> how it is drawn
+CELL = 19 / 64  # height of a cell where the equation takes two lines
 
 
 @dataclass(frozen=True)
 class Equations(Task):
-    """One-digit sums and differences, never below zero.
+    """Arithmetic on numbers of one or two digits, never below zero, divisions without remainder.
 
     Operand pairs are split by construction: one in five is held out of training, and `a+b` goes
-    with `b+a`, so a held-out sum was not seen the other way round either.
+    with `b+a`, `axb` with `bxa`, so a held-out sum was not seen the other way round either. With
+    both operands below ten the equation takes one line; otherwise the equals sign begins a second.
+    Up to 99 there are 10,000 sums, 10,000 products, 5,050 differences and 572 divisions.
 
     Args:
-        operators: any of `+` and `-`.
-        largest: operands run from 0 to this, at most 9.
+        operators: any of `+`, `-`, `x` (drawn as a cross) and `/` (drawn as an obelus).
+        largest: operands run from 0 to this, at most 99.
         variety: 0 for one font, place and colour; 1 for all fonts, places and colours.
     """
 
@@ -43,19 +44,24 @@ class Equations(Task):
     largest: int = 9
     variety: float = 1.0
     name: ClassVar[str] = "equations"
+    LADDER = (
+        {"largest": 4},
+        {"largest": 9},
+        {"largest": 9, "operators": "x/"},
+        {"largest": 20},
+        {"largest": 99},
+        {"largest": 99, "operators": "x/"},
+    )
 
     def __post_init__(self) -> None:
-        if not self.operators or set(self.operators) - set("+-"):
-            raise PhospheneError(f"equations.operators takes + and -; got {self.operators!r}")
-        if not 1 <= self.largest <= 9:
-            raise PhospheneError(f"equations.largest must lie in 1..9; got {self.largest}")
+        if not self.operators or set(self.operators) - set(SIGNS):
+            raise PhospheneError(f"equations.operators takes + - x /; got {self.operators!r}")
+        if not 1 <= self.largest <= 99:
+            raise PhospheneError(f"equations.largest must lie in 1..99; got {self.largest}")
 
     def pairs(self, split: Split) -> list[tuple[int, str, int]]:
         """Every `(a, operator, b)` of a split."""
-        span = range(self.largest + 1)
-        every = [(a, o, b) for o in self.operators for a in span for b in span]
-        legal = [(a, o, b) for a, o, b in every if o == "+" or a >= b]
-        return [p for p in legal if (split == "test") == held_out(_instance(*p), 5)]
+        return _pairs(self.operators, self.largest, split)
 
     def sample(self, seed: int, split: Split = "test") -> Problem:
         rng = np.random.default_rng([seed, split == "test", 1])
@@ -66,152 +72,129 @@ class Equations(Task):
             "a": a,
             "operator": operator,
             "b": b,
-            "answer": str(a + b if operator == "+" else a - b),
+            "answer": str(_result(a, operator, b)),
             "font": int(rng.integers(len(FONTS))) if varied else 0,
             "colours": palette(rng, 1, self.variety if varied else 0.0).tolist(),
             # Offsets from the plain place, as shares of the picture's side.
             "dx": float(rng.uniform(0, 0.06) * self.variety),
             "dy": float(rng.uniform(-0.25, 0.5) * self.variety),
         }
-        caption = f"the equation {a} {operator} {b} = is solved"
+        if self.largest > 9 and state["font"] not in CLEAR_FONTS:
+            state["font"] = 1
+        caption = f"the equation {a} {SIGNS[operator]} {b} = is solved"
         return Problem(self.name, seed, split, PROMPTS, caption, state)
 
-    def solve(self, problem: Problem, canvas: Canvas) -> Clip:
+    def film(self, problem: Problem, canvas: Canvas, times: np.ndarray) -> np.ndarray:
         s = problem.state
         paper, ink = np.array(s["colours"], np.float32)
-        beat = canvas.frames - 1 or 1
-        frames = np.empty((canvas.frames, canvas.size, canvas.size, 3), np.float32)
-        given = np.broadcast_to(paper, frames.shape[1:]).copy()
-        for slot, character in enumerate(f"{s['a']}{s['operator']}{s['b']}="):
-            _write(given, character, slot, problem, ink)
-        for k in range(canvas.frames):
-            frames[k] = given
-            for digit, character in enumerate(s["answer"]):
-                shown = np.clip((k * 8 / beat - 1 - 2 * digit) / 2, 0, 1)
-                _write(frames[k], character, 4 + digit, problem, ink, shown)
-        seconds = canvas.frames / canvas.fps
-        track = np.zeros(round(seconds * canvas.rate), np.float32)
-        beat_seconds = beat / 8 / canvas.fps
-        for digit, character in enumerate(s["answer"]):
-            sound = tone(round(2 * beat_seconds * canvas.rate), canvas.rate, SCALE[int(character)])
-            mix(track, sound, (2 + 2 * digit) * beat_seconds, canvas.rate)
-        pixels = np.rint(frames).clip(0, 255).astype(np.uint8)
-        return Clip(pixels, Fraction(canvas.fps), finish(track, canvas.rate), canvas.rate)
+        given = np.broadcast_to(paper, (canvas.size, canvas.size, 3)).copy()
+        *lines, answer = _layout(s)
+        for line in lines:
+            write(given, line, s["font"], ink)
+        return film_writing(given, answer, s["font"], ink, times)
 
-    def judge(self, problem: Problem, clip: Clip) -> Verdict:
+    def sound(self, problem: Problem, canvas: Canvas) -> np.ndarray:
+        return spell(problem.state["answer"], canvas)
+
+    def region(self, problem: Problem, size: int) -> np.ndarray:
+        return rectangle(_area(problem, size), size)
+
+    def read(self, problem: Problem, frames: np.ndarray, first: np.ndarray) -> list[Reading]:
+        s, size = problem.state, len(first)
+        area = _area(problem, size)
+        written = read_written(frames, first, area, "0123456789")
+        given = [cell for line in _layout(s)[:-1] for cell in line.cells(size)]
+        face, colours = FontFace(s["font"]), np.array(s["colours"], np.float32)
+        alphabet = "0123456789=" + "".join(SIGNS.values())
+        altered = altered_characters(frames, first, given, face, colours, alphabet)
+        return [reading(w, a, area, size) for w, a in zip(written, altered, strict=True)]
+
+    def hear(self, problem: Problem, track: np.ndarray, rate: int) -> str:
+        return hear_spelled(track, rate)
+
+    def work_out(self, problem: Problem) -> Any:
         s = problem.state
-        if clip.frames is None:
-            return Verdict("unreadable", reason="no picture")
-        last = clip.frames[-1].astype(np.float32)
-        read = "".join(_read(last, slot, problem) for slot in range(SLOTS))
-        givens, written = read[:4], read[4:].rstrip()
-        wanted = f"{s['a']}{s['operator']}{s['b']}="
-        if not written or "?" in written:
-            answer = "unreadable"
+        return str(_result(s["a"], s["operator"], s["b"]))
+
+    def guess(self, problem: Problem, rng: np.random.Generator) -> Any:
+        """The result of another pair under the same operator, of no more digits than may come."""
+        s = problem.state
+        longest = _digits(s["a"], s["operator"], s["b"])
+        results = [
+            str(_result(*p))
+            for p in self.pairs(problem.split)
+            if p[1] == s["operator"] and len(str(_result(*p))) <= longest
+        ]
+        return results[rng.integers(len(results))]
+
+    def alter(self, problem: Problem, rng: np.random.Generator) -> Problem:
+        """One character of the givens becomes another."""
+        s = problem.state
+        other = {"a": s["a"], "operator": s["operator"], "b": s["b"]}
+        which = ("a", "operator", "b")[rng.integers(3)]
+        if which == "operator":
+            other[which] = str(rng.permutation([o for o in SIGNS if o != s["operator"]])[0])
         else:
-            answer = "passed" if written == s["answer"] else "failed"
-        said = f"reads {written!r}" if written else "reads nothing"
-        return Verdict(
-            answer=answer,
-            givens="passed" if givens == wanted else "failed",
-            stability="passed" if _drift(clip.frames, problem) < 12 else "failed",
-            reason=f"{said}, {s['answer']} is right"
-            + ("" if givens == wanted else f"; the problem became {givens!r}"),
-            evidence={"read": written, "givens": givens, "heard": heard(clip, len(s["answer"]))},
-        )
+            digits = list(str(s[which]))
+            at = int(rng.integers(len(digits)))
+            # A leading zero would shorten the number.
+            fits = [d for d in "123456789" + "0" * (at or len(digits) == 1) if d != digits[at]]
+            digits[at] = fits[rng.integers(len(fits))]
+            other[which] = int("".join(digits))
+        return replace(problem, state={**s, **other})
 
 
-def heard(clip: Clip, digits: int) -> str:
-    """The digits that the tones spell, `?` where none is clear, empty without sound."""
-    if clip.audio is None or clip.rate is None or clip.frames is None:
-        return ""
-    beat = max(len(clip.frames) - 1, 1) / 8 / float(clip.fps)
-    out = ""
-    for digit in range(digits):
-        start = round((2 + 2 * digit) * beat * clip.rate)
-        part = clip.audio[0, start : start + round(2 * beat * clip.rate)]
-        best, share = strongest(part, clip.rate, SCALE)
-        out += str(best) if share > 0.3 and np.abs(part).max(initial=0) > 0.05 else "?"
-    return out
+def _result(a: int, operator: str, b: int) -> int:
+    return {"+": a + b, "-": a - b, "x": a * b, "/": a // (b or 1)}[operator]
 
 
-def _instance(a: int, operator: str, b: int) -> str:
-    first, second = sorted((a, b)) if operator == "+" else (a, b)
-    return f"equations {first}{operator}{second}"
-
-
-def _cell(slot: int, problem: Problem, size: int) -> tuple[int, int, int, int]:
-    """Top, left, height and width in pixels of a character's cell."""
-    width, height = round(size * 10 / 64), round(size * 16 / 64)
-    left = round(size * problem.state["dx"]) + slot * width
-    return round(size * (16 / 64 + problem.state["dy"])), left, height, width
-
-
-def _write(
-    picture: np.ndarray,
-    character: str,
-    slot: int,
-    problem: Problem,
-    ink: np.ndarray,
-    shown: float = 1.0,
-) -> None:
-    """Write a character into its slot, in place; `shown` is the share revealed from the left."""
-    top, left, height, width = _cell(slot, problem, picture.shape[0])
-    coverage = glyph(character, problem.state["font"], height, width)
-    if shown < 1:
-        edge = np.clip(shown * width - np.arange(width), 0, 1)
-        coverage = coverage * edge
-    area = picture[top : top + height, left : left + width]
-    area[:] = blend(area, coverage, ink)
-
-
-def _read(picture: np.ndarray, slot: int, problem: Problem) -> str:
-    """The character in a slot: a digit, operator, space, or `?` when none fits clearly.
-
-    Nearest glyph, over every font and shifts of a pixel, by correlation of ink amounts. It knows
-    where to look and in what colour, but nothing of the right answer.
-    """
-    paper, ink = np.array(problem.state["colours"], np.float32)
-    size = picture.shape[0]
-    top, left, height, width = _cell(slot, problem, size)
-    padded = np.pad(ink_amount(picture, paper, ink), 1)
-    cell = padded[top + 1 : top + 1 + height, left + 1 : left + 1 + width]
-    # A plain bar of `-` is the lightest glyph: a cell with less than half its ink is empty.
-    if cell.mean() < 0.015:
-        return " "
-    shifts = [
-        padded[top + 1 + y : top + 1 + y + height, left + 1 + x : left + 1 + x + width].ravel()
-        for y in (-1, 0, 1)
-        for x in (-1, 0, 1)
-    ]
-    views = np.stack(shifts)
-    views = views - views.mean(1, keepdims=True)
-    views /= np.linalg.norm(views, axis=1, keepdims=True) + 1e-6
-    names, templates = _templates(height, width)
-    scores = (views @ templates.T).max(0)
-    by_name = {n: max(s for m, s in zip(names, scores, strict=True) if m == n) for n in set(names)}
-    first, second = sorted(by_name, key=lambda n: by_name[n], reverse=True)[:2]
-    clear = by_name[first] > 0.7 and by_name[first] - by_name[second] > 0.03
-    return first if clear else "?"
+def _legal(a: int, operator: str, b: int) -> bool:
+    if operator == "-":
+        return a >= b
+    return operator != "/" or (b > 0 and a % b == 0)
 
 
 @cache
-def _templates(height: int, width: int) -> tuple[list[str], np.ndarray]:
-    """Names and zero-mean unit-norm rows of every glyph that may be read."""
-    pairs = [(c, f) for c in "0123456789+-=" for f in range(len(FONTS))]
-    rows = np.stack([glyph(c, f, height, width).ravel() for c, f in pairs])
-    rows = rows - rows.mean(1, keepdims=True)
-    return [c for c, _ in pairs], rows / np.linalg.norm(rows, axis=1, keepdims=True)
+def _pairs(operators: str, largest: int, split: Split) -> list[tuple[int, str, int]]:
+    span = range(largest + 1)
+    every = [(a, o, b) for o in operators for a in span for b in span if _legal(a, o, b)]
+    return [p for p in every if (split == "test") == held_out(_instance(*p), 5)]
 
 
-def _drift(frames: np.ndarray, problem: Problem) -> float:
-    """Largest mean change from the first frame (levels of 255) outside the answer's cells."""
-    size = frames.shape[1]
-    keep = np.ones(frames.shape[1:3], bool)
-    top, left, height, width = _cell(4, problem, size)
-    keep[max(top, 0) : top + height, left : left + 2 * width] = False
-    change = np.abs(frames[1:].astype(np.float32) - frames[0].astype(np.float32))
-    return float(change[:, keep].mean((1, 2)).max(initial=0))
+def _instance(a: int, operator: str, b: int) -> str:
+    first, second = sorted((a, b)) if operator in "+x" else (a, b)
+    return f"equations {first}{operator}{second}"
+
+
+def _digits(a: int, operator: str, b: int) -> int:
+    """The most digits that a result of operands as long as these can have, at least two."""
+    m, n = len(str(a)), len(str(b))
+    return max({"+": max(m, n) + 1, "-": m, "x": m + n, "/": m}[operator], 2)
+
+
+def _layout(s: Any) -> list[Line]:
+    """The lines of the givens, and last the answer's."""
+    terms = f"{s['a']}{SIGNS[s['operator']]}{s['b']}"
+    top, answer = 16 / 64 + s["dy"], s["answer"] or ""
+    if max(s["a"], s["b"]) < 10:
+        return [Line(f"{terms}=", s["dx"], top), Line(answer, s["dx"] + 40 / 64, top)]
+    # Two lines have less room to move down.
+    top = (10 / 64 + s["dy"] * (10 / 64) / 0.5) if s["dy"] > 0 else 10 / 64 + s["dy"] * 0.5
+    below = top + 22 / 64
+    return [
+        Line(terms, s["dx"], top, CELL),
+        Line("=", s["dx"], below, CELL),
+        Line(answer, s["dx"] + 12 / 64, below, CELL),
+    ]
+
+
+def _area(problem: Problem, size: int) -> Area:
+    """From behind the equals sign to the picture's border, a little higher than the line."""
+    *_, before, answer = _layout(problem.state)
+    room = size * 3 / 64
+    top = round(size * answer.top - (room if len(before.text) > 1 else room / 3))
+    bottom = round(size * (answer.top + answer.height) + room)
+    return max(top, 0), before.end(size), min(bottom, size), size
 
 
 COMPONENT = Equations

@@ -3,36 +3,42 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import pairwise
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
-from phosphene.clip import Clip
-from phosphene.draw import blend, capsule, disc, ink_amount, palette
+from phosphene.draw import blend, capsule, disc, palette
 from phosphene.errors import PhospheneError
+from phosphene.lines import Cell, Step, along, jump, route, simple_path
+from phosphene.readers.mazes import MazeReader
+from phosphene.readers.strokes import Edge, Grid, edge
+from phosphene.readers.walls import wall_mask
 from phosphene.sound import finish, mix, tone
 from phosphene.task import Canvas, Problem, Split, Task, held_out
-from phosphene.verdict import Verdict
+from phosphene.trace import Reading, Trace
+from phosphene.verdict import Part
 
 PROMPTS = (
     "trace the path through the maze",
     "draw the way from the green dot to the red dot",
     "find the route from start to goal without crossing a wall",
+    "draw one continuous line through the open passages from the start dot to the goal dot; "
+    "walls, dots and camera stay as they are",
 )
 # Pitch in Hz of a step right, down, left, up.
 PITCH = {(0, 1): 660.0, (1, 0): 440.0, (0, -1): 550.0, (-1, 0): 880.0}
 MARGIN = 2 / 64  # share of the side left free around the maze
-
-Cell = tuple[int, int]  # row, column
 
 
 @dataclass(frozen=True)
 class Maze(Task):
     """A square maze without loops: exactly one way leads from start to goal.
 
-    One maze in ten (walls, start and goal together) is held out of training.
+    The answer is the ink's pieces, each the steps between cells that it takes: right is one piece
+    that is a way through doors from start to goal. A line may poke a third of a cell into a branch;
+    deeper, it has been there, and the answer is wrong. Spanning trees of a 4x4 maze alone number
+    100,352, times start and goal. One maze in ten (walls, start and goal) is held out of training.
 
     Args:
         smallest, largest: cells along a side, drawn evenly between the two, 2..13.
@@ -43,12 +49,16 @@ class Maze(Task):
     largest: int = 4
     variety: float = 1.0
     name: ClassVar[str] = "maze"
+    LADDER = tuple({"smallest": n, "largest": n} for n in (3, 5, 7, 9, 13))
+    PROCESS = True
 
     def __post_init__(self) -> None:
         if not 2 <= self.smallest <= self.largest <= 13:
             raise PhospheneError(
                 f"maze wants 2 <= smallest <= largest <= 13; got {self.smallest}, {self.largest}"
             )
+        if not 0 <= self.variety <= 1:
+            raise PhospheneError(f"maze.variety must lie in 0..1; got {self.variety}")
 
     def sample(self, seed: int, split: Split = "test") -> Problem:
         rng = np.random.default_rng([seed, split == "test", 2])
@@ -62,74 +72,140 @@ class Maze(Task):
                 break
         state = {
             "n": n,
-            "doors": [list(map(list, d)) for d in sorted(doors)],
-            "path": [list(c) for c in path],
+            "doors": [list(edge(a, b)) for a, b in sorted(doors)],
+            "start": list(start),
+            "goal": list(goal),
+            "answer": _as_answer(path),
             "colours": palette(rng, 4, self.variety).tolist(),
         }
         return Problem(self.name, seed, split, PROMPTS, f"a maze of {n} by {n} is solved", state)
 
-    def solve(self, problem: Problem, canvas: Canvas) -> Clip:
-        s = problem.state
-        size, path = canvas.size, [_centre(c, s["n"], canvas.size) for c in s["path"]]
-        paper, _, ink, _, _ = np.array(s["colours"], np.float32)
-        empty = _maze_picture(problem, size, paper)
-        steps, beats = len(path) - 1, max(canvas.frames - 2, 1)
-        trace = np.zeros((size, size), np.float32)
-        frames = np.empty((canvas.frames, size, size, 3), np.float32)
-        drawn = 0.0
-        for k in range(canvas.frames):
-            reach = min(k / beats, 1) * steps
+    def film(self, problem: Problem, canvas: Canvas, times: np.ndarray) -> np.ndarray:
+        s, size = problem.state, canvas.size
+        grid, ink = Grid(s["n"], MARGIN), np.array(s["colours"][2], np.float32)
+        steps = [(grid.centre(a, size), grid.centre(b, size)) for a, b in _steps(problem)]
+        empty, spots = _maze_picture(problem, size), _dots(problem, size)
+        trace, drawn = np.zeros((size, size), np.float32), 0.0
+        pictures = np.empty((len(times), size, size, 3), np.float32)
+        for k in np.argsort(times, kind="stable"):
+            reach = _reach(float(times[k]), canvas) * len(steps)
             while drawn < reach:
                 # Never past a corner: each stroke lies within one step of the path.
-                until = min(reach, float(int(drawn) + 1))
-                ends = (_along(path, drawn), _along(path, until))
-                trace = np.maximum(trace, capsule(size, *ends, _cell_side(s["n"], size) * 0.14))
+                i = int(drawn)
+                until = min(reach, i + 1.0)
+                ends = (along(steps[i], drawn - i), along(steps[i], until - i))
+                trace = np.maximum(trace, capsule(size, *ends, _pen(s["n"], size)))
                 drawn = until
-            frames[k] = _dots(blend(empty, trace, ink), problem, size)
-        track = np.zeros(round(canvas.frames / canvas.fps * canvas.rate), np.float32)
-        step_seconds = beats / canvas.fps / steps
-        for i in range(steps):
-            (r0, c0), (r1, c1) = s["path"][i], s["path"][i + 1]
-            blip = tone(round(step_seconds * canvas.rate), canvas.rate, PITCH[(r1 - r0, c1 - c0)])
-            mix(track, blip, i * step_seconds, canvas.rate)
-        pixels = np.rint(frames).clip(0, 255).astype(np.uint8)
-        return Clip(pixels, Fraction(canvas.fps), finish(track, canvas.rate), canvas.rate)
+            picture = blend(empty, trace, ink)
+            for spot, colour in zip(spots, s["colours"][3:], strict=True):
+                picture = blend(picture, spot, np.array(colour, np.float32))
+            pictures[k] = picture
+        return pictures
 
-    def judge(self, problem: Problem, clip: Clip) -> Verdict:
+    def sound(self, problem: Problem, canvas: Canvas) -> np.ndarray:
+        track = np.zeros(round(canvas.frames / canvas.fps * canvas.rate), np.float32)
+        steps = _steps(problem)
+        seconds = max(canvas.frames - 2, 1) / canvas.fps / max(len(steps), 1)
+        for i, ((r0, c0), (r1, c1)) in enumerate(steps):
+            if pitch := PITCH.get((r1 - r0, c1 - c0)):
+                blip = tone(round(seconds * canvas.rate), canvas.rate, pitch)
+                mix(track, blip, float(i * seconds), canvas.rate)
+        return finish(track, canvas.rate)
+
+    def region(self, problem: Problem, size: int) -> np.ndarray:
+        # Corridors are everywhere; the walls between them are read one by one.
+        return np.ones((size, size), bool)
+
+    def read(self, problem: Problem, frames: np.ndarray, first: np.ndarray) -> list[Reading]:
+        s, size = problem.state, first.shape[0]
+        paper, wall = (np.array(c, np.float32) for c in s["colours"][:2])
+        cells = (tuple(s["start"]), tuple(s["goal"]))
+        doors = {edge(d[:2], d[2:]) for d in s["doors"]}
+        reader = MazeReader(
+            Grid(s["n"], MARGIN),
+            doors,
+            _half(s["n"], size),
+            size,
+            paper,
+            wall,
+            cells,
+            _dot(s["n"], size),
+        )
+        return reader.read(frames, first)
+
+    def right(self, problem: Problem, answer: Any) -> bool:
         s = problem.state
-        if clip.frames is None or clip.frames.shape[1] != clip.frames.shape[2]:
-            return Verdict("unreadable", reason="no square picture")
-        size = clip.frames.shape[1]
-        first, last = clip.frames[0].astype(np.float32), clip.frames[-1].astype(np.float32)
-        paper, wall, ink, _, _ = np.array(s["colours"], np.float32)
-        drawn = _crossings(ink_amount_of(last, paper, ink), s["n"], size)
-        path = [tuple(c) for c in s["path"]]
-        wanted = {_edge(a, b) for a, b in pairwise(path)}
-        doors = {_edge(tuple(a), tuple(b)) for a, b in s["doors"]}
-        missing, extra, through = wanted - drawn, drawn - wanted, drawn - doors
-        walls = np.abs(ink_amount_of(last, paper, wall) - ink_amount_of(first, paper, wall))
-        if not drawn:
-            reason = "no path drawn"
-        elif missing or extra:
-            reason = (
-                f"{len(missing)} steps missing, {len(extra)} astray, {len(through)} through walls"
-            )
-        else:
-            reason = f"all {len(wanted)} steps drawn"
-        return Verdict(
-            answer="failed" if missing or extra else "passed",
-            givens="passed" if walls[_wall_mask(problem, size) > 0.5].mean() < 0.25 else "failed",
-            process="failed" if through else "passed",
-            reason=reason,
-            evidence={"missing": len(missing), "extra": len(extra), "through_walls": len(through)},
+        doors = {tuple(d) for d in s["doors"]}
+        if len(answer) != 1 or not {tuple(step) for step in answer[0]} <= doors:
+            return False
+        return simple_path(answer[0], tuple(s["start"]), tuple(s["goal"]))
+
+    def process(self, problem: Problem, trace: Trace) -> tuple[Part, str]:
+        readings = [trace.readings[k] for k in sorted(trace.readings)]
+        for k, reading in enumerate(readings):
+            if reading.altered:
+                return "failed", f"frame {k}: {reading.altered[0]}"
+        ends = {tuple(problem.state["start"]), tuple(problem.state["goal"])}
+        fault = jump([r.answer for r in readings], ends)
+        return ("failed", fault) if fault else ("passed", "")
+
+    def work_out(self, problem: Problem) -> Any:
+        s = problem.state
+        doors = {((a, b), (c, d)) for a, b, c, d in s["doors"]}
+        return _as_answer(_path(doors, tuple(s["start"]), tuple(s["goal"])))
+
+    def guess(self, problem: Problem, rng: np.random.Generator) -> Any:
+        s = problem.state
+        by = (int(rng.integers(s["n"])), int(rng.integers(s["n"])))
+        way: list[Cell] = []
+        there = _stairs(tuple(s["start"]), by, rng)
+        for cell in there + _stairs(by, tuple(s["goal"]), rng)[1:]:
+            way = way[: way.index(cell)] if cell in way else way
+            way.append(cell)
+        return _as_answer(way)
+
+    def alter(self, problem: Problem, rng: np.random.Generator) -> Problem:
+        s = problem.state
+        n, doors = s["n"], [list(d) for d in s["doors"]]
+        change: dict[str, Any] = {}
+        match int(rng.integers(4)):
+            case 0:
+                shut = [e for e in _inner(n) if list(e) not in doors]
+                change["doors"] = [*doors, list(shut[rng.integers(len(shut))])]
+            case 1:
+                gone = rng.integers(len(doors))
+                change["doors"] = [d for i, d in enumerate(doors) if i != gone]
+            case 2:
+                which = ("start", "goal")[rng.integers(2)]
+                others = [[r, c] for r in range(n) for c in range(n)]
+                others = [c for c in others if c not in (s["start"], s["goal"])]
+                change[which] = others[rng.integers(len(others))]
+            case _:
+                change = {"start": s["goal"], "goal": s["start"]}
+        return Problem(**{**vars(problem), "state": {**s, **change}})
+
+    def say(self, answer: Any) -> str:
+        if len(answer) != 1:
+            return f"{len(answer)} pieces of line"
+        return (
+            f"a line through {len({tuple(s[i : i + 2]) for s in answer[0] for i in (0, 2)})} cells"
         )
 
 
-def ink_amount_of(picture: np.ndarray, paper: np.ndarray, ink: np.ndarray) -> np.ndarray:
-    """Ink amount, 0 where the pixel's colour is nearer to something other than paper or ink."""
-    amount = ink_amount(picture, paper, ink)
-    off = np.linalg.norm(picture - (paper + amount[..., None] * (ink - paper)), axis=-1)
-    return np.where(off < 0.35 * np.linalg.norm(ink - paper), amount, 0)
+def _as_answer(way: list[Cell]) -> list[list[list[int]]]:
+    return [sorted(list(edge(a, b)) for a, b in pairwise(way))]
+
+
+def _steps(problem: Problem) -> list[Step]:
+    """The answer's steps in the order they are drawn."""
+    ends = [tuple(problem.state["start"]), tuple(problem.state["goal"])]
+    return [step for piece in problem.state["answer"] or () for step in route(piece, ends)]
+
+
+def _reach(time: float, canvas: Canvas) -> float:
+    """The share of the way that is drawn: all of it one frame before the end."""
+    frame = time * max(canvas.frames - 1, 1)
+    return min(round(frame, 9) / max(canvas.frames - 2, 1), 1)
 
 
 def _spanning_tree(rng: np.random.Generator, n: int) -> set[tuple[Cell, Cell]]:
@@ -145,7 +221,7 @@ def _spanning_tree(rng: np.random.Generator, n: int) -> set[tuple[Cell, Cell]]:
             continue
         cell = fresh[int(rng.integers(len(fresh)))]
         seen.add(cell)
-        doors.add(_edge((r, c), cell))
+        doors.add(((r, c), cell) if (r, c) < cell else (cell, (r, c)))
         stack.append(cell)
     return doors
 
@@ -164,86 +240,55 @@ def _path(doors: set[tuple[Cell, Cell]], start: Cell, goal: Cell) -> list[Cell]:
     raise AssertionError("a spanning tree connects every two cells")
 
 
-def _edge(a: Cell, b: Cell) -> tuple[Cell, Cell]:
-    return (a, b) if a < b else (b, a)
+def _stairs(a: Cell, b: Cell, rng: np.random.Generator) -> list[Cell]:
+    """A random shortest way from `a` to `b`, walls or not, both included."""
+    rows, columns = b[0] - a[0], b[1] - a[1]
+    moves = rng.permutation([0] * abs(rows) + [1] * abs(columns))
+    way = [a]
+    for move in moves:
+        r, c = way[-1]
+        way.append((r, c + int(np.sign(columns))) if move else (r + int(np.sign(rows)), c))
+    return way
 
 
-def _cell_side(n: int, size: int) -> float:
-    return size * (1 - 2 * MARGIN) / n
+def _inner(n: int) -> list[Edge]:
+    """All borders between two cells."""
+    level = [(r, c, r + 1, c) for r in range(n - 1) for c in range(n)]
+    return level + [(r, c, r, c + 1) for r in range(n) for c in range(n - 1)]
 
 
-def _centre(cell: list[int] | Cell, n: int, size: int) -> tuple[float, float]:
-    """x, y in pixels."""
-    side = _cell_side(n, size)
-    return size * MARGIN + (cell[1] + 0.5) * side, size * MARGIN + (cell[0] + 0.5) * side
+def _half(n: int, size: int) -> float:
+    """Half a wall's width in pixels: walls of fine mazes are thinner, to leave room for the way."""
+    return max(size / 64 if n <= 9 else size / 128, 0.5)
 
 
-def _along(path: list[tuple[float, float]], reach: float) -> tuple[float, float]:
-    """The point `reach` steps along a path of points."""
-    i = min(int(reach), len(path) - 2)
-    (x0, y0), (x1, y1), t = path[i], path[i + 1], reach - i
-    return x0 + t * (x1 - x0), y0 + t * (y1 - y0)
+def _pen(n: int, size: int) -> float:
+    """Half the line's width in pixels: at least a pixel of 64."""
+    return max(Grid(n, MARGIN).side(size) * 0.14, size / 64)
 
 
-def _wall_mask(problem: Problem, size: int) -> np.ndarray:
-    """Coverage `(size, size)` of the walls."""
-    n = problem.state["n"]
-    doors = {_edge(tuple(a), tuple(b)) for a, b in problem.state["doors"]}
-    side, left = _cell_side(n, size), size * MARGIN
-    half = max(size / 64, 0.5)
-    mask = np.zeros((size, size), np.float32)
-
-    def bar(x0: float, y0: float, x1: float, y1: float) -> None:
-        rows = slice(round(max(y0 - half, 0)), round(y1 + half))
-        mask[rows, round(max(x0 - half, 0)) : round(x1 + half)] = 1
-
-    for i in range(n + 1):
-        for j in range(n):
-            above, under = (i - 1, j), (i, j)
-            if i in (0, n) or _edge(above, under) not in doors:
-                bar(left + j * side, left + i * side, left + (j + 1) * side, left + i * side)
-            before, after = (j, i - 1), (j, i)
-            if i in (0, n) or _edge(before, after) not in doors:
-                bar(left + i * side, left + j * side, left + i * side, left + (j + 1) * side)
-    return mask
+def _dot(n: int, size: int) -> float:
+    """A dot's radius in pixels."""
+    return max(Grid(n, MARGIN).side(size) * 0.26, size * 1.6 / 64)
 
 
-def _maze_picture(problem: Problem, size: int, paper: np.ndarray) -> np.ndarray:
-    wall = np.array(problem.state["colours"][1], np.float32)
-    picture = np.broadcast_to(paper, (size, size, 3)).astype(np.float32)
-    return blend(picture, _wall_mask(problem, size), wall)
-
-
-def _dots(picture: np.ndarray, problem: Problem, size: int) -> np.ndarray:
-    """Paint the start and goal dots."""
+def _walls(problem: Problem, size: int) -> np.ndarray:
     s = problem.state
-    radius = _cell_side(s["n"], size) * 0.26
-    for cell, colour in ((s["path"][0], s["colours"][3]), (s["path"][-1], s["colours"][4])):
-        spot = disc(size, *_centre(cell, s["n"], size), radius)
-        picture = blend(picture, spot, np.array(colour, np.float32))
-    return picture
+    doors = {edge(d[:2], d[2:]) for d in s["doors"]}
+    return wall_mask(Grid(s["n"], MARGIN), doors, _half(s["n"], size), size)
 
 
-def _crossings(ink: np.ndarray, n: int, size: int) -> set[tuple[Cell, Cell]]:
-    """Which borders between neighbouring cells the drawn path crosses.
+def _maze_picture(problem: Problem, size: int) -> np.ndarray:
+    paper, wall = (np.array(c, np.float32) for c in problem.state["colours"][:2])
+    picture = np.broadcast_to(paper, (size, size, 3)).astype(np.float32)
+    return blend(picture, _walls(problem, size), wall)
 
-    A border counts as crossed when a majority of the pixels right on it, near its middle, hold ink.
-    """
-    crossed = set()
-    side, left, reach = _cell_side(n, size), size * MARGIN, max(size / 64, 1)
-    for r in range(n):
-        for c in range(n):
-            x, y = _centre((r, c), n, size)
-            for other, (bx, by) in (
-                ((r, c + 1), (left + (c + 1) * side, y)),
-                ((r + 1, c), (x, left + (r + 1) * side)),
-            ):
-                if max(other) < n:
-                    rows = slice(round(by - reach), round(by + reach))
-                    patch = ink[rows, round(bx - reach) : round(bx + reach)]
-                    if patch.mean() > 0.5:
-                        crossed.add(((r, c), other))
-    return crossed
+
+def _dots(problem: Problem, size: int) -> list[np.ndarray]:
+    """Coverage of the start and the goal dot."""
+    s = problem.state
+    grid, radius = Grid(s["n"], MARGIN), _dot(s["n"], size)
+    return [disc(size, *grid.centre(cell, size), radius) for cell in (s["start"], s["goal"])]
 
 
 COMPONENT = Maze

@@ -1,0 +1,12 @@
+"""A random answer of the right form, drawn well. What luck scores."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from phosphene.clip import Clip
+from phosphene.task import Canvas, Problem, Task
+
+
+def COMPONENT(task: Task, problem: Problem, canvas: Canvas, rng: np.random.Generator) -> Clip:
+    return task.solve(problem.answered(task.guess(problem, rng)), canvas)
