@@ -17,7 +17,7 @@ demo: $(VENV)/installed
 	$(BIN)/phosphene demo
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

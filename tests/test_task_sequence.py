@@ -43,7 +43,7 @@ def test_no_course_leaves_its_end_open():
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_can_be_dealt_in_both_splits_and_changes_its_attribute_alone(kind):
     task = Sequence(kinds=kind)
-    seen = {"train": set(), "test": set()}
+    seen: dict[Split, set] = {"train": set(), "test": set()}
     for split, found in seen.items():
         for seed in range(25):
             problem = task.sample(seed, split)

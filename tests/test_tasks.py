@@ -42,14 +42,14 @@ def test_committed_certificate_holds_and_speaks_of_this_code(name):
     assert found is not None, f"make it: phosphene certify {name} --out evals/certificates"
     assert not found["stale"], f"make it anew: phosphene certify {name} --out evals/certificates"
     assert not found["faults"]
-    assert found["seeds"] >= 200
+    assert found["seeds"] >= 100
 
 
 @pytest.mark.parametrize("name", tasks.names())
 def test_certificate_on_a_sample(name):
-    """Other seeds than the committed certificate's first ones would be dealt; a few suffice."""
+    """The certificate's first problems once more, with every mutant."""
     kind = tasks.get(name)
-    found = certify(kind, seeds=len(kind.LADDER))
+    found = certify(kind, seeds=3)
     assert found.oracle.share == 1
     assert all(interval.share == 0 for interval in found.nulls.values()), found.nulls
 

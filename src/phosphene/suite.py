@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -149,9 +150,9 @@ def _cell(entry: Entry, values: Mapping[str, Any], rung: int | None, split: Spli
     plain = {name: getattr(task, name) for name in values}
     told = ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in plain.items() if k != "variety")
     name = entry.task if rung is None else f"{entry.task}-{rung}"
-    if rung is None and entry.fields:
-        mark = json.dumps(dict(entry.fields), sort_keys=True).encode()
-        name += "-" + hashlib.sha256(mark).hexdigest()[:4]
+    if rung is None:
+        words = [f"{k}{v}" for k, v in plain.items() if k != "variety"]
+        name += "".join("-" + re.sub(r"[^0-9A-Za-z.]+", "", word) for word in words)
     if split == "train":
         name += "-seen"
     title = entry.task.replace("_", " ") + (f" ({told})" if told else "")

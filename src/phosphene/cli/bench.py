@@ -187,6 +187,7 @@ def tell(found: Bench, json: bool) -> int:
                     "split": cell["split"],
                     "samples": len(here),
                     "passed": sum(r.passed() for r in here),
+                    "answer": sum(r.verdicts["last"].answer == "passed" for r in here),
                     "unreadable": sum(r.verdicts["last"].headline == "unreadable" for r in here),
                     "static": sum(r.floors.get("static") == "passed" for r in first),
                     "random": sum(r.floors.get("random") == "passed" for r in first),
@@ -196,7 +197,8 @@ def tell(found: Bench, json: bool) -> int:
     if json:
         say_json({"run": found.root, "backbone": found.backbone, "failed": lost, "cells": rows})
     else:
-        table = [("cell", "passed", "95 % interval", "unreadable", "static", "random", "what")]
+        head = ("cell", "passed", "95 % interval", "answer alone", "unreadable", "static", "random")
+        table = [(*head, "what")]
         for r in rows:
             share = wilson(r["passed"], r["samples"])
             table.append(
@@ -204,6 +206,7 @@ def tell(found: Bench, json: bool) -> int:
                     r["cell"],
                     f"{share.share:.0%} of {r['samples']}",
                     f"{share.low:.0%}..{share.high:.0%}",
+                    f"{r['answer'] / r['samples']:.0%}",
                     f"{r['unreadable']}",
                     f"{r['static'] / max(r['items'], 1):.0%}",
                     f"{r['random'] / max(r['items'], 1):.0%}",

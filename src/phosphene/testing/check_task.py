@@ -28,7 +28,7 @@ def accepted(
     return float(np.mean(verdicts)) if verdicts else None
 
 
-def check_task(task: Task, seeds: int = 6, canvas: Canvas = Canvas()) -> None:
+def check_task(task: Task, seeds: int = 4, canvas: Canvas = Canvas()) -> None:
     """Raise AssertionError, saying what is wrong, unless `task` keeps a task's promises.
 
     The same seed deals the same problem and pixels; state is JSON-able; three wordings; the
