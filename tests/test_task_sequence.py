@@ -7,7 +7,7 @@ import pytest
 
 from phosphene.errors import PhospheneError
 from phosphene.figures import edges, figure
-from phosphene.task import Canvas
+from phosphene.task import Canvas, Split
 from phosphene.tasks.sequence import KINDS, LAYOUTS, Sequence, courses, following
 
 
