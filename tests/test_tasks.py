@@ -51,7 +51,8 @@ def test_certificate_on_a_sample(name):
     kind = tasks.get(name)
     found = certify(kind, seeds=3)
     assert found.oracle.share == 1
-    assert all(interval.share == 0 for interval in found.nulls.values()), found.nulls
+    # Of three, one may be right by luck: another problem may have the same answer.
+    assert all(i.share * i.n <= 1 for i in found.nulls.values()), found.nulls
 
 
 def test_a_task_that_accepts_everything_gets_no_certificate():

@@ -28,6 +28,7 @@ class Entry:
             where the list is empty, and no ladder at all where None.
         splits: `test` instances were never trained on by construction, `train` ones may have been.
         items: problems in each cell.
+        level: place on a difficulty curve of the suite's own making, where there are no rungs.
     """
 
     task: str
@@ -35,8 +36,11 @@ class Entry:
     rungs: tuple[int, ...] | None = None
     splits: tuple[Split, ...] = ("test",)
     items: int = 10
+    level: int | None = None
 
     def __post_init__(self) -> None:
+        if self.level is not None and self.rungs is not None:
+            raise PhospheneError("give level or rungs, not both: a rung is its own level")
         if self.items < 1:
             raise PhospheneError(f"items must be at least 1; got {self.items}")
         if not self.splits:
@@ -156,7 +160,8 @@ def _cell(entry: Entry, values: Mapping[str, Any], rung: int | None, split: Spli
     if split == "train":
         name += "-seen"
     title = entry.task.replace("_", " ") + (f" ({told})" if told else "")
-    return Cell(name, title, entry.task, plain, rung, split, entry.items)
+    level = entry.level if rung is None else rung
+    return Cell(name, title, entry.task, plain, level, split, entry.items)
 
 
 def make_task(name: str, values: Mapping[str, Any]) -> Task:
