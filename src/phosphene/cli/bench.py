@@ -198,7 +198,7 @@ def tell(found: Bench, json: bool) -> int:
         say_json({"run": found.root, "backbone": found.backbone, "failed": lost, "cells": rows})
     else:
         head = ("cell", "passed", "95 % interval", "answer alone", "unreadable", "static", "random")
-        table = [(*head, "what")]
+        table: list[tuple[str, ...]] = [(*head, "what")]
         for r in rows:
             share = wilson(r["passed"], r["samples"])
             table.append(
