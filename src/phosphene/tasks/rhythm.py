@@ -234,7 +234,7 @@ class Rhythm(Task):
         return ("failed", fault) if fault else _in_tune(rows, [hertz for _, hertz in trace.heard])
 
     def work_out(self, problem: Problem) -> Any:
-        given, hidden = problem.state["given"], len(problem.state["answer"])
+        given, hidden = problem.state["given"], self.hidden
         period = _period(given)
         return [given[i % period] for i in range(len(given), len(given) + hidden)]
 

@@ -74,7 +74,9 @@ def check_drawing(task: Task, problem: Problem, canvas: Canvas) -> None:
     assert clip.digest == task.solve(problem, canvas).digest, "the oracle is not deterministic"
     assert len(clip.frames) == canvas.frames, "the oracle ignores canvas.frames"
     assert (clip.frames[0] == first).all(), "the oracle starts elsewhere than the first frame"
-    assert (clip.frames[-1] == task.last_frame(problem, canvas)).all(), "it ends elsewhere"
+    # Strokes that were drawn in several pieces may end a shade darker than in one.
+    apart = np.abs(clip.frames[-1].astype(int) - task.last_frame(problem, canvas)).mean()
+    assert apart < 1, f"the film's end is {apart:.1f} levels away from the solved picture"
     assert (task.first_frame(problem.answered(problem.state["answer"]), canvas) == first).all()
     other = task.alter(problem, np.random.default_rng(0))
     assert other.state["answer"] == problem.state["answer"], "alter() changed the answer"
