@@ -3,9 +3,9 @@
     OMP_NUM_THREADS=1 python benchmarks/judging.py [--clips 40] [--size 64] [--frames 16] [TASK...]
 
 Each task's oracle clips (16 frames of 64x64 pixels by default) are drawn first and then judged by
-the `last` protocol, decoding included. Times are of the processor, so that other work on the machine counts for little.
-Prints a line a task: clips a minute (median of the clips'
-times), the slowest tenth in milliseconds, and the time to draw one clip.
+the `last` protocol, decoding included. Times are the processor's, so that other work on the machine
+counts for little. Prints a line a task: clips a minute (median of the clips' times), the slowest
+tenth in milliseconds, and the time to draw one clip.
 """
 
 from __future__ import annotations
