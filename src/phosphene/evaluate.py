@@ -130,7 +130,8 @@ def bench(
         opened.check(one.request)
     Run.open(root, {"kind": "generate"})
     begin(root, _about(dealt, opened, canvas, pad, settings))
-    note_plan(root, (_row(one, opened) for one in asked))
+    fingerprint = opened.fingerprint
+    note_plan(root, (_row(one, opened.spec, fingerprint) for one in asked))
     generate_run(
         opened,
         [one.request for one in asked],
@@ -285,13 +286,13 @@ def _about(
     }
 
 
-def _row(one: _Asked, backbone: Backbone) -> dict[str, Any]:
+def _row(one: _Asked, spec: BackboneSpec, fingerprint: str) -> dict[str, Any]:
     """What plan.jsonl says of a sample."""
     cell = one.item.cell
     return {
         "item": one.item.id,
         "sample": one.sample,
-        "key": sample_key(backbone.fingerprint, backbone.spec, one.request),
+        "key": sample_key(fingerprint, spec, one.request),
         "cell": cell.id,
         "task": cell.task,
         "fields": dict(cell.fields),

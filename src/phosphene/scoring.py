@@ -30,7 +30,7 @@ from phosphene.progress import Event, OnEvent
 from phosphene.run import Record, Run
 from phosphene.stage import unbox
 from phosphene.suite import make_task
-from phosphene.task import Canvas, Problem, Task
+from phosphene.task import Canvas, Problem, Task, tasks
 from phosphene.trace import PROTOCOLS, Mark
 from phosphene.verdict import Verdict
 
@@ -124,7 +124,7 @@ class _Judge:
         self._floors: dict[str, dict[str, str]] = {}
 
     def digest(self, row: Mapping[str, Any]) -> str:
-        return digest_of(type(make_task(row["task"], row["fields"])))
+        return digest_of(tasks.get(row["task"]))
 
     def __call__(self, run: Run, row: Mapping[str, Any], record: Record) -> dict[str, Any]:
         task = make_task(row["task"], row["fields"])

@@ -6,13 +6,13 @@ declare-lab/LLM-PuzzleTest, `PuzzleVQA/data`; arXiv 2403.13315.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
-from phosphene.layouts._files import files, first_object, json_lines, safe, within
+from phosphene.layouts._questions import asked, kinds
 from phosphene.pack import Layout, PackItem
 
-_NEEDED = ("image", "question", "answer")
 _TOLD = ("caption", "explanation", "deduction")
 
 
@@ -22,29 +22,11 @@ class PuzzleVQA(Layout):
     name: ClassVar[str] = "puzzlevqa"
 
     def matches(self, root: Path) -> bool:
-        return bool(_kinds(root))
+        return bool(kinds(root, "caption"))
 
     def items(self, root: Path) -> Iterator[PackItem]:
-        for path in _kinds(root):
-            for _number, line in json_lines(path, *_NEEDED):
-                image = str(line["image"])
-                yield PackItem(
-                    id=safe(Path(image).stem),
-                    kind=path.stem,
-                    picture=within(root, path.parent, image),
-                    prompt=str(line["question"]),
-                    options=tuple(str(option) for option in line.get("options", ())),
-                    answer=str(line["answer"]),
-                    facts={name: line[name] for name in _TOLD if name in line},
-                )
-
-
-def _kinds(root: Path) -> list[Path]:
-    return [
-        path
-        for path in files(root, ".json")
-        if (first := first_object(path)) and {*_NEEDED, "caption"} <= first.keys()
-    ]
+        for item, line in asked(root, "caption"):
+            yield replace(item, facts={name: line[name] for name in _TOLD if name in line})
 
 
 COMPONENT = PuzzleVQA
