@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,6 +40,17 @@ class Grid:
         left, right = self.xs[column], self.xs[column + 1]
         dy, dx = (bottom - top) * inset, (right - left) * inset
         return _span(top + dy, bottom - dy), _span(left + dx, right - dx)
+
+    def shares(self, picture: np.ndarray) -> dict[str, list[float]]:
+        """The lines as shares of the picture `(h, w, 3)` they were found in, JSON-able."""
+        h, w = picture.shape[:2]
+        return {"x": [round(x / w, 5) for x in self.xs], "y": [round(y / h, 5) for y in self.ys]}
+
+    @classmethod
+    def placed(cls, lines: Mapping[str, Sequence[float]], picture: np.ndarray) -> Grid:
+        """The grid whose `shares` are `lines`, in a picture `(h, w, 3)` of any size."""
+        h, w = picture.shape[:2]
+        return cls(tuple(x * w for x in lines["x"]), tuple(y * h for y in lines["y"]))
 
     def scaled(self, factor_x: float, factor_y: float) -> Grid:
         """The same grid in a picture of another size."""

@@ -56,14 +56,10 @@ class Sudoku(Puzzle):
         ):
             raise Unreadable("digits in the middle of boxes alone: a 3x3 grid is no sudoku")
         _refuse_clash(cells)
-        h, w = small.shape[:2]
         return {
             "size": grid.rows,
             "cells": cells,
-            "lines": {
-                "x": [round(x / w, 5) for x in grid.xs],
-                "y": [round(y / h, 5) for y in grid.ys],
-            },
+            "lines": grid.shares(small),
         }
 
     def solve(self, parsed: Mapping[str, Any]) -> dict[str, Any]:
@@ -83,10 +79,7 @@ class Sudoku(Puzzle):
         if isinstance(both, Verdict):
             return both
         beside, frames = both
-        h, w = beside.shape[:2]
-        grid = Grid(
-            tuple(x * w for x in parsed["lines"]["x"]), tuple(y * h for y in parsed["lines"]["y"])
-        )
+        grid = Grid.placed(parsed["lines"], beside)
         seen = _digits(frames[-1], grid)
         places = [(r, c) for r in range(grid.rows) for c in range(grid.columns)]
         given = [(r, c) for r, c in places if parsed["cells"][r][c]]

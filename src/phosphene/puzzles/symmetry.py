@@ -68,7 +68,7 @@ class HalfGrid(Puzzle):
             "palette": [_hex(palette[i]) for i in order],
             "given": half,
             "axis": _AXES[half],
-            "lines": _shares(grid, small),
+            "lines": grid.shares(small),
         }
 
     def solve(self, parsed: Mapping[str, Any]) -> dict[str, Any]:
@@ -84,7 +84,7 @@ class HalfGrid(Puzzle):
         if isinstance(both, Verdict):
             return both
         beside, frames = both
-        grid = _placed(parsed, beside)
+        grid = Grid.placed(parsed["lines"], beside)
         target, apart = _painted(beside, grid, parsed, self.solve(parsed)["cells"])
         off = change(frames[-1], target) > apart
         free = set(empty_cells(parsed))
@@ -180,17 +180,6 @@ def _painted(
         target[grid.cell(row, column)] = palette[cells[row][column]]
     gaps = np.abs(palette[:, None] - palette[None]).max(-1)
     return target, float(np.clip(gaps[gaps > 0].min() / 2, 16, 64))
-
-
-def _shares(grid: Grid, picture: np.ndarray) -> dict[str, list[float]]:
-    h, w = picture.shape[:2]
-    return {"x": [round(x / w, 5) for x in grid.xs], "y": [round(y / h, 5) for y in grid.ys]}
-
-
-def _placed(parsed: Mapping[str, Any], picture: np.ndarray) -> Grid:
-    h, w = picture.shape[:2]
-    lines = parsed["lines"]
-    return Grid(tuple(x * w for x in lines["x"]), tuple(y * h for y in lines["y"]))
 
 
 def _hex(colour: np.ndarray) -> str:

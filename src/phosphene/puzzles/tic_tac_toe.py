@@ -44,15 +44,11 @@ class TicTacToe(Puzzle):
             raise Unreadable(f"{crosses} crosses and {noughts} noughts can't be on one board")
         if any(_wins(board, player) for player in "XO"):
             raise Unreadable("somebody has won already")
-        h, w = small.shape[:2]
         return {
             "size": grid.rows,
             "board": board,
             "turn": _turn(board, crosses, noughts),
-            "lines": {
-                "x": [round(x / w, 5) for x in grid.xs],
-                "y": [round(y / h, 5) for y in grid.ys],
-            },
+            "lines": grid.shares(small),
         }
 
     def solve(self, parsed: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,9 +64,7 @@ class TicTacToe(Puzzle):
         if isinstance(both, Verdict):
             return both
         beside, frames = both
-        h, w = beside.shape[:2]
-        lines = parsed["lines"]
-        grid = Grid(tuple(x * w for x in lines["x"]), tuple(y * h for y in lines["y"]))
+        grid = Grid.placed(parsed["lines"], beside)
         seen = _look(frames[-1], grid)
         answer, givens, reason = _compare(parsed["board"], seen, solved)
         moves = [tuple(move) for move in solved["moves"]]
