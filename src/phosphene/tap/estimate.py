@@ -1,0 +1,98 @@
+"""The clean sample that a denoiser's prediction implies, from the scheduler's own prediction type.
+
+References:
+    Denoising Diffusion Implicit Models (Song et al., 2020), equation 9, https://arxiv.org/abs/2010.02502
+    Progressive Distillation (Salimans, Ho, 2022), section 4, https://arxiv.org/abs/2202.00512
+    Elucidating the Design Space (Karras et al., 2022), equation 7, https://arxiv.org/abs/2206.00364
+    Flow Matching (Lipman et al., 2022), https://arxiv.org/abs/2210.02747
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from phosphene.errors import PhospheneError
+
+
+def clean(
+    scheduler: Any,
+    prediction: torch.Tensor,
+    timestep: Any,
+    sample: torch.Tensor,
+    per_token: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """x0 as this step expects it; call it before the scheduler steps.
+
+        flow     x0 = x - sigma v                     x = (1 - sigma) x0 + sigma e
+        epsilon  x0 = (x - s e) / a                   x = a x0 + s e
+        v        x0 = a x - s v                       a^2 + s^2 = 1
+        v (EDM)  x0 = x / (1 + sigma^2) - sigma v / sqrt(1 + sigma^2)     x = x0 + sigma e
+
+    Args:
+        scheduler: a diffusers scheduler whose timesteps are set.
+        prediction: the denoiser's output after guidance, shaped like `sample`.
+        timestep: the step's timestep.
+        sample: x_t.
+        per_token: timesteps of single tokens, where the call carries them.
+
+    Raises:
+        PhospheneError: a scheduler or prediction type whose formula isn't known.
+    """
+    kind = type(scheduler).__name__
+    x, out = sample.float(), prediction.float()
+    if x.shape != out.shape and x.ndim > 1 and out.shape[1] == 2 * x.shape[1]:
+        out = out.chunk(2, 1)[0]  # the second half is a learned variance
+    if kind.startswith("FlowMatch"):
+        sigma = _sigma(scheduler, timestep) if per_token is None else per_token[..., None] / 1000
+        return x - sigma * out
+    if hasattr(scheduler, "precondition_outputs"):
+        return scheduler.precondition_outputs(x, out, _sigma(scheduler, timestep))
+    told = getattr(scheduler.config, "prediction_type", None)
+    if hasattr(scheduler, "_sigma_to_alpha_sigma_t"):
+        sigma = _sigma(scheduler, timestep)
+        a, s = scheduler._sigma_to_alpha_sigma_t(sigma)
+        return _solved(kind, told, x, out, a, s, sigma)
+    if hasattr(scheduler, "sigmas"):
+        sigma = _sigma(scheduler, timestep)
+        scale = (1 + sigma**2) ** 0.5
+        # x = x0 + sigma e is scale times the variance-preserving sample.
+        return _solved(kind, told, x / scale, out, 1 / scale, sigma / scale, sigma)
+    if hasattr(scheduler, "alphas_cumprod"):
+        share = scheduler.alphas_cumprod[int(timestep)].to(x)
+        return _solved(kind, told, x, out, share**0.5, (1 - share) ** 0.5, None)
+    raise PhospheneError(f"x0 can't be told: no formula is known for scheduler {kind}")
+
+
+def _solved(kind: str, told: Any, x: Any, out: Any, a: Any, s: Any, sigma: Any) -> torch.Tensor:
+    """x0 from x = a x0 + s e, by what is predicted."""
+    if told == "epsilon":
+        return (x - s * out) / a
+    if told == "v_prediction":
+        return a * x - s * out
+    if told == "flow_prediction" and sigma is not None:
+        return x - sigma * out
+    if told == "sample":
+        return out
+    raise PhospheneError(f"x0 can't be told: {kind} predicts {told!r}, which no formula covers")
+
+
+def level(scheduler: Any, timestep: Any) -> float | None:
+    """The step's noise level sigma as the scheduler counts it, None where it has none."""
+    if getattr(scheduler, "sigmas", None) is not None:
+        return float(_sigma(scheduler, timestep))
+    if hasattr(scheduler, "alphas_cumprod"):
+        share = float(scheduler.alphas_cumprod[int(timestep)])
+        return ((1 - share) / share) ** 0.5 if share > 0 else float("inf")
+    return None
+
+
+def _sigma(scheduler: Any, timestep: Any) -> torch.Tensor:
+    """The noise level that the next call of `scheduler.step` works at."""
+    index = getattr(scheduler, "step_index", None)
+    if index is None:
+        index = getattr(scheduler, "begin_index", None)
+    if index is None:
+        index = scheduler.index_for_timestep(torch.as_tensor(timestep))
+    return scheduler.sigmas[index]
