@@ -20,6 +20,7 @@ from phosphene.request import Request
 from phosphene.stage import letterbox, unbox
 from phosphene.suite import make_task
 from phosphene.tap import Address, Edit, Read, Tap
+from phosphene.tap.clock import Scattered
 from phosphene.tap.replay import replaying
 from phosphene.task import Canvas, Problem, Split, Task
 from phosphene.trace import Reading
@@ -204,8 +205,13 @@ class Subject:
         if kind not in self._warm:
             # The adapter tries out how to batch; and what is read is compared with this.
             bare = self.backbone.generate(part)
-        with Tap(self.pipeline, reads, edits, runs=len(part)) as tap:
-            clips = self.backbone.generate(part) if self._one_call(part) else None
+        try:
+            with Tap(self.pipeline, reads, edits, runs=len(part)) as tap:
+                clips = self.backbone.generate(part) if self._one_call(part) else None
+        except Scattered:
+            if len(part) > 1:
+                return None
+            raise
         if clips is None or tap.calls != 1:
             if len(part) > 1:
                 return None
@@ -276,6 +282,12 @@ class Subject:
     def square(self, clip: Clip) -> Clip:
         """The part of a clip that holds the problem."""
         return unbox(clip, self.width, self.height)
+
+    def square_picture(self, picture: np.ndarray) -> np.ndarray:
+        """The same part of a single picture."""
+        frames = self.square(Clip(picture[None])).frames
+        assert frames is not None
+        return frames[0]
 
     def with_setup(self, **changes: Any) -> Subject:
         """The same open backbone before other problems."""

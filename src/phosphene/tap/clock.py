@@ -20,6 +20,10 @@ from phosphene.errors import PhospheneError
 OnStep = Callable[[int, int, Any, torch.Tensor, Any, torch.Tensor, Any], tuple[Any, Any]]
 
 
+class Scattered(PhospheneError):
+    """The samples of a batch do not come to the denoiser together."""
+
+
 class Clock:
     """Counts steps and calls of one run of a pipeline.
 
@@ -44,10 +48,10 @@ class Clock:
         """A denoiser is called with `rows` samples.
 
         Raises:
-            PhospheneError: they are no multiple of the samples asked for.
+            Scattered: they are no multiple of the samples asked for.
         """
         if rows % self.runs:
-            raise PhospheneError(
+            raise Scattered(
                 f"the denoiser works on {rows} rows for {self.runs} samples; tap one sample at a "
                 f"time"
             )

@@ -1,0 +1,1 @@
+"""Probing: what the probes share."""
