@@ -8,7 +8,8 @@ import pytest
 
 pytest.importorskip("torch")
 from phosphene.notebook import Notebook
-from phosphene.probes.lens import NONE, Lens, commitment, entropy, flips
+from phosphene.probes.lens import NONE, Lens
+from phosphene.probing.commitment import commitment, entropy, flips
 from phosphene.subject import Setup, Subject
 from phosphene.tap import Read
 

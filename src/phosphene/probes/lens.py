@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from math import log2
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,6 +14,7 @@ from phosphene.errors import PhospheneError
 from phosphene.notebook import Notebook
 from phosphene.probe import ALPHA, Finding, Lines, Probe, Result, Strip
 from phosphene.probing.ability import Ability, ability
+from phosphene.probing.commitment import commitment, entropy, flips
 from phosphene.statistics.intervals import bootstrap, share
 from phosphene.statistics.multiple import holm
 from phosphene.subject import Subject
@@ -214,33 +212,6 @@ def _strip(subject: Subject, problem: Problem) -> dict[str, np.ndarray]:
         "pictures": np.stack(pictures),
         "told": np.frombuffer(json.dumps(told).encode(), np.uint8).copy(),
     }
-
-
-def commitment(readings: Sequence[str], ending: str | None = None) -> int:
-    """First step from which every reading is the ending; `len(readings)` if the last one isn't.
-
-    Args:
-        readings: one a step.
-        ending: the last reading, if None.
-    """
-    end = readings[-1] if ending is None else ending
-    t = len(readings)
-    while t > 0 and readings[t - 1] == end:
-        t -= 1
-    return t
-
-
-def flips(readings: Sequence[str]) -> int:
-    """How often the reading changes from one step to the next."""
-    return sum(a != b for a, b in pairwise(readings))
-
-
-def entropy(readings: Sequence[str]) -> float:
-    """Bits of the distribution over samples, with Miller and Madow's correction for few samples."""
-    counts = Counter(readings)
-    n = len(readings)
-    plain = -sum(c / n * log2(c / n) for c in counts.values())
-    return plain + (len(counts) - 1) / (2 * n) / np.log(2)
 
 
 def _shown(right: list[list[list[bool]]], able: Ability) -> Finding:
