@@ -19,10 +19,12 @@ _PUBLIC = {
     "Settings": "evaluate",
     "generate": "generate",
     "load": "media",
+    "observe": "observe",
     "save": "media",
     "Request": "request",
     "reward": "rewards",
     "Run": "run",
+    "Setup": "subject",
     "score": "scoring",
     "Problem": "task",
     "Task": "task",
@@ -38,12 +40,14 @@ __all__ = [
     "Request",
     "Run",
     "Settings",
+    "Setup",
     "Task",
     "Verdict",
     "__version__",
     "bench",
     "generate",
     "load",
+    "observe",
     "open_backbone",
     "reward",
     "save",
@@ -61,11 +65,13 @@ if TYPE_CHECKING:
     from phosphene.generate import generate as generate
     from phosphene.media import load as load
     from phosphene.media import save as save
+    from phosphene.observe import observe as observe
     from phosphene.outcome import Bench as Bench
     from phosphene.request import Request as Request
     from phosphene.rewards import reward as reward
     from phosphene.run import Run as Run
     from phosphene.scoring import score as score
+    from phosphene.subject import Setup as Setup
     from phosphene.task import Problem as Problem
     from phosphene.task import Task as Task
     from phosphene.verdict import Verdict as Verdict

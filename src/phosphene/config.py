@@ -58,8 +58,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return {str(key): value for key, value in content.items()}
 
 
-def assignments(pairs: Iterable[str]) -> dict[str, Any]:
+def assignments(pairs: Iterable[str], flag: str = "--set") -> dict[str, Any]:
     """`["a=1", "b=[x, y]"]` as `{"a": 1, "b": ["x", "y"]}`; values are read as YAML.
+
+    Args:
+        pairs: as they were typed.
+        flag: what they were typed after, for messages.
 
     Raises:
         PhospheneError: no `=`, no key, or a value that is not YAML.
@@ -68,11 +72,11 @@ def assignments(pairs: Iterable[str]) -> dict[str, Any]:
     for pair in pairs:
         key, sign, text = pair.partition("=")
         if not sign or not key.strip():
-            raise PhospheneError(f"--set takes KEY=VALUE; got {pair!r}")
+            raise PhospheneError(f"{flag} takes KEY=VALUE; got {pair!r}")
         try:
             out[key.strip()] = _parse(text)
         except yaml.YAMLError as error:
-            raise PhospheneError(f"--set {pair!r}: the value is not YAML; quote it") from error
+            raise PhospheneError(f"{flag} {pair!r}: the value is not YAML; quote it") from error
     return out
 
 

@@ -17,9 +17,11 @@ from phosphene.cli import (
     demo,
     doctor,
     export,
+    findings,
     generate,
     ls,
     pack,
+    probe,
     recreate,
     report,
     results,
@@ -49,6 +51,8 @@ app.command(report.report)
 app.command(compare.compare)
 app.command(results.results)
 app.command(certify.certify)
+app.command(probe.probe)
+app.command(findings.findings)
 app.command(ls.app)
 app.command(pack.pack)
 app.command(doctor.doctor)

@@ -4,31 +4,31 @@ from __future__ import annotations
 
 import sys
 from contextlib import redirect_stdout
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Group, Parameter
 
 from phosphene.cli.console import say, say_json, say_table
-from phosphene.cli.options import ALLOW_PICKLE, DTYPES, TRUST_REMOTE_CODE
+from phosphene.cli.loading import Loading
 from phosphene.cli.values import parse_fps, parse_size
-from phosphene.errors import PhospheneError, unknown
+from phosphene.errors import PhospheneError
 
 if TYPE_CHECKING:
-    from phosphene.backbone import BackboneSpec
     from phosphene.evaluate import Settings
     from phosphene.outcome import Bench
 
 _ASK = Parameter(group=Group("What to ask", sort_key=1))
-_LOAD = Parameter(group=Group("How to load it", sort_key=2))
 
 
 @dataclass(frozen=True)
-class BenchOptions:
+class BenchOptions(Loading):
     """Flags of `phosphene bench` that settle how a suite is put to a backbone.
 
     Args:
+        backbone: a name, a directory, a hub id; MODULE:FUNCTION, any Python callable; or
+            baseline:NAME (static, random, oracle, noisy_oracle, solver); ember if not given.
         samples: clips of each item.
         size: picture size in pixels, WIDTHxHEIGHT; oblong ones hold the problem in their middle.
         frames: number of frames.
@@ -39,19 +39,9 @@ class BenchOptions:
         shard: I/N, only every N-th item from the I-th; shards may share one directory.
         batch: samples computed together, at most.
         words_only: describe the first frame in words instead of showing it.
-        revision: hub branch, tag or commit.
-        variant: weight-file variant, e.g. fp16.
-        dtype: float32, bfloat16 or float16.
-        device: cpu, cuda, cuda:1 or mps; an accelerator if there is one.
-        offload: model, sequential or group.
-        quantize: quantization scheme.
-        cache: step cache.
-        compile: compile the denoiser with torch.compile.
-        lora: LoRA weights, a path or hub id; may be repeated.
-        allow_pickle: accept pickled weights.
-        trust_remote_code: run Python that ships with the weights.
     """
 
+    backbone: Annotated[str | None, _ASK] = None
     samples: Annotated[int, _ASK] = 1
     size: Annotated[str | None, _ASK] = None
     frames: Annotated[int | None, _ASK] = None
@@ -62,27 +52,6 @@ class BenchOptions:
     shard: Annotated[str, _ASK] = "1/1"
     batch: Annotated[int | None, _ASK] = None
     words_only: Annotated[bool, _ASK] = False
-    revision: Annotated[str | None, _LOAD] = None
-    variant: Annotated[str | None, _LOAD] = None
-    dtype: Annotated[str | None, _LOAD] = None
-    device: Annotated[str | None, _LOAD] = None
-    offload: Annotated[str | None, _LOAD] = None
-    quantize: Annotated[str | None, _LOAD] = None
-    cache: Annotated[str | None, _LOAD] = None
-    compile: Annotated[bool, _LOAD] = False
-    lora: Annotated[tuple[str, ...], _LOAD] = ()
-    allow_pickle: Annotated[bool, _LOAD, Parameter(help=ALLOW_PICKLE)] = False
-    trust_remote_code: Annotated[bool, _LOAD, Parameter(help=TRUST_REMOTE_CODE)] = False
-
-    def spec(self, backbone: str) -> BackboneSpec:
-        """Which backbone, and how to load it."""
-        from phosphene.backbone import BackboneSpec
-
-        if self.dtype is not None and self.dtype not in DTYPES:
-            raise unknown("dtype", self.dtype, DTYPES)
-        names = [f.name for f in fields(BackboneSpec) if f.name not in ("id", "dtype")]
-        given = {name: getattr(self, name) for name in names}
-        return BackboneSpec(backbone, dtype=self.dtype and DTYPES[self.dtype], **given)
 
     def settings(self, extra: dict[str, Any]) -> Settings:
         """How the suite is put."""
@@ -114,7 +83,6 @@ def bench(
     suite: str,
     /,
     *,
-    backbone: str = "ember",
     from_folder: Path | None = None,
     out: Path | None = None,
     options: Annotated[BenchOptions, Parameter(name="*")] = BenchOptions(),
@@ -128,8 +96,6 @@ def bench(
 
     Args:
         suite: a name of `phosphene ls suites`, or a YAML file.
-        backbone: a name, a directory, a hub id; MODULE:FUNCTION, any Python callable; or
-            baseline:NAME (static, random, oracle, noisy_oracle, solver).
         from_folder: judge clips recorded in this directory instead; see `phosphene export`.
         out: run directory; runs/SUITE-BACKBONE if not given.
         changes: KEY=VALUE, a further argument of the backbone's own call; may be repeated.
@@ -144,7 +110,7 @@ def bench(
     with redirect_stdout(sys.stderr), shown(quiet) as on_event:
         found = evaluate(
             suite,
-            options.spec(backbone),
+            options.spec(),
             out,
             asked,
             from_folder=from_folder,

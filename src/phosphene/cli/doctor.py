@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from phosphene.cli.console import say, say_json, say_table
-from phosphene.cli.options import ALLOW_PICKLE, TRUST_REMOTE_CODE
+from phosphene.cli.loading import ALLOW_PICKLE, TRUST_REMOTE_CODE
 
 _GIB = 2**30
 

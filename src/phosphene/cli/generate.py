@@ -29,7 +29,10 @@ _PLACEMENT = ("device", "offload")
 def generate(
     *prompt: str,
     config: Path | None = None,
-    options: Annotated[GenerateOptions, Parameter(name="*")] = GenerateOptions(),  # noqa: B008
+    # `--no-compile` turns off what a file turned on.
+    options: Annotated[
+        GenerateOptions, Parameter(name="*", negative_bool=("no-",))
+    ] = GenerateOptions(),  # noqa: B008
     changes: Annotated[tuple[str, ...], SAMPLE, Parameter(name="--set")] = (),
 ) -> int:
     """Generate clips with any diffusers pipeline or with Ember; prints the files' paths.

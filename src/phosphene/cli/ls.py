@@ -16,7 +16,7 @@ from phosphene.errors import PhospheneError
 if TYPE_CHECKING:
     from phosphene.registry import Registry
 
-app = App(name="ls", help="List backbones, tasks, suites, baselines or runs.")
+app = App(name="ls", help="List backbones, tasks, suites, probes, baselines or runs.")
 
 
 @app.command
@@ -87,6 +87,26 @@ def suites(*, json: bool = False) -> None:
 
 
 @app.command
+def probes(*, json: bool = False) -> None:
+    """List the probes: what each asks, what it is held against, and its settings for --with.
+
+    Args:
+        json: one JSON array on stdout and nothing else.
+    """
+    from phosphene.probe import probes as registry
+
+    found = [_question(registry, name) for name in registry.names()]
+    if json:
+        say_json(found)
+        return
+    for row in found:
+        say(row["name"])
+        say_table([("", "asks", row["asks"]), ("", "controls", row["controls"])])
+        settings = ", ".join(f"{k}={v}" for k, v in row["settings"].items())
+        say_table([("", "settings", settings or "none")])
+
+
+@app.command
 def runs(directory: Path = Path("runs"), /, *, json: bool = False) -> None:
     """List the runs in a directory, newest first.
 
@@ -115,11 +135,44 @@ def _components(registry: Registry) -> list[dict[str, str]]:
 
 def _about(registry: Registry, name: str) -> str:
     """First line of a component's module docstring, read without running the module."""
+    tree = _source(registry, name)
+    if tree is None:
+        return "from another package"
+    text = ast.get_docstring(tree)
+    return text.splitlines()[0] if text else ""
+
+
+def _source(registry: Registry, name: str) -> ast.Module | None:
+    """A component's module as it is written; None where another package holds it."""
     spec = importlib.util.find_spec(f"{registry.package}.{name}")
     if spec is None or spec.origin is None:
-        return "from another package"
-    text = ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8")))
-    return text.splitlines()[0] if text else ""
+        return None
+    return ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+
+
+def _question(registry: Registry, name: str) -> dict[str, Any]:
+    """A probe's question, controls and settings with their defaults, read as `_about` reads."""
+    row: dict[str, Any] = {"name": name, "asks": "", "controls": "", "settings": {}}
+    tree = _source(registry, name)
+    if tree is None:
+        return {**row, "asks": "from another package"}
+    for kind in (k for k in tree.body if isinstance(k, ast.ClassDef)):
+        told = dict(filter(None, map(_assigned, kind.body)))
+        if "ASKS" in told:
+            row |= {word.lower(): ast.literal_eval(told.pop(word)) for word in ("ASKS", "CONTROLS")}
+            row["settings"] = {k: ast.unparse(v) for k, v in told.items()}
+    return row
+
+
+def _assigned(line: ast.stmt) -> tuple[str, ast.expr] | None:
+    """Name and value of a field or of a class's constant; None of `name: ClassVar`."""
+    if isinstance(line, ast.Assign):
+        return ast.unparse(line.targets[0]), line.value
+    if not isinstance(line, ast.AnnAssign) or line.value is None:
+        return None
+    constant = ast.unparse(line.annotation).startswith("ClassVar")
+    word = ast.unparse(line.target)
+    return None if constant and word not in ("ASKS", "CONTROLS") else (word, line.value)
 
 
 def _say_components(found: list[dict[str, str]], json: bool) -> None:

@@ -10,38 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from cyclopts import Group, Parameter
 
+from phosphene.cli.loading import Loading
 from phosphene.cli.values import parse_fps, parse_size
-from phosphene.errors import PhospheneError, unknown
+from phosphene.errors import PhospheneError
 
 if TYPE_CHECKING:
-    from phosphene.backbone import BackboneSpec
     from phosphene.request import Request
 
-DTYPES = {
-    "float32": "float32",
-    "fp32": "float32",
-    "bfloat16": "bfloat16",
-    "bf16": "bfloat16",
-    "float16": "float16",
-    "fp16": "float16",
-}
-ALLOW_PICKLE = (
-    "accept pickled weights. Off, because opening a pickle runs whatever code is in it; "
-    "safetensors files cannot run code."
-)
-TRUST_REMOTE_CODE = (
-    "run Python that ships with the weights. Off, because it runs as you, with your files and "
-    "keys: read it first, and pin it with --revision."
-)
-
-# `--no-compile` turns off what a file turned on.
 SAMPLE = Parameter(group=Group("What to make", sort_key=1))
-_LOAD = Parameter(group=Group("How to load it", sort_key=2), negative_bool=("no-",))
-_RUN = Parameter(group=Group("Where it goes", sort_key=3), negative_bool=("no-",))
+_RUN = Parameter(group=Group("Where it goes", sort_key=3))
 
 
 @dataclass(frozen=True)
-class GenerateOptions:
+class GenerateOptions(Loading):
     """Flags of `phosphene generate`; None is a flag that was not given.
 
     Args:
@@ -59,17 +40,6 @@ class GenerateOptions:
         seed: sample i depends on (seed, i) alone.
         count: samples of each prompt.
         set: further arguments of the backbone's own call; as a flag, KEY=VALUE.
-        revision: hub branch, tag or commit.
-        variant: weight-file variant, e.g. fp16.
-        dtype: float32, bfloat16 or float16.
-        device: cpu, cuda, cuda:1 or mps; an accelerator if there is one.
-        offload: keep weights off the accelerator until needed: model, sequential or group.
-        quantize: quantization scheme: bnb-8bit, bnb-4bit, torchao-int8, ...
-        cache: step cache, see `phosphene doctor --backbone X`.
-        compile: compile the denoiser with torch.compile.
-        lora: LoRA weights, a path or hub id; may be repeated.
-        allow_pickle: accept pickled weights.
-        trust_remote_code: run Python that ships with the weights.
         out: run directory, which the same command finishes; under runs/ if not given.
         batch: samples computed together, at most.
         lossless: write FFV1 and FLAC in mkv, bit-exact, instead of mp4.
@@ -95,17 +65,6 @@ class GenerateOptions:
     seed: Annotated[int | None, SAMPLE] = None
     count: Annotated[int | None, SAMPLE] = None
     set: Annotated[Mapping[str, Any] | None, Parameter(parse=False)] = None
-    revision: Annotated[str | None, _LOAD] = None
-    variant: Annotated[str | None, _LOAD] = None
-    dtype: Annotated[str | None, _LOAD] = None
-    device: Annotated[str | None, _LOAD] = None
-    offload: Annotated[str | None, _LOAD] = None
-    quantize: Annotated[str | None, _LOAD] = None
-    cache: Annotated[str | None, _LOAD] = None
-    compile: Annotated[bool | None, _LOAD] = None
-    lora: Annotated[tuple[str, ...] | None, _LOAD] = None
-    allow_pickle: Annotated[bool | None, _LOAD, Parameter(help=ALLOW_PICKLE)] = None
-    trust_remote_code: Annotated[bool | None, _LOAD, Parameter(help=TRUST_REMOTE_CODE)] = None
     out: Annotated[Path | None, _RUN] = None
     batch: Annotated[int | None, _RUN] = None
     lossless: Annotated[bool | None, _RUN] = None
@@ -133,22 +92,6 @@ class GenerateOptions:
         if self.set and base.set:
             given["set"] = {**base.set, **self.set}
         return dataclasses.replace(base, **given)
-
-    def spec(self) -> BackboneSpec:
-        """Which backbone, and how to load it.
-
-        Raises:
-            PhospheneError: an unknown dtype.
-        """
-        from phosphene.backbone import BackboneSpec
-
-        if self.dtype is not None and self.dtype not in DTYPES:
-            raise unknown("dtype", self.dtype, DTYPES)
-        names = [f.name for f in dataclasses.fields(BackboneSpec) if f.name != "id"]
-        given = {n: getattr(self, n) for n in names if getattr(self, n) is not None}
-        if self.dtype is not None:
-            given["dtype"] = DTYPES[self.dtype]
-        return BackboneSpec(self.backbone or "ember", **given)
 
     def requests(self) -> list[Request]:
         """`count` requests for each prompt, prompt by prompt; indices count over all of them.

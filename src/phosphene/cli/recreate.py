@@ -10,7 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from phosphene.cli.console import say, say_json
-from phosphene.cli.options import ALLOW_PICKLE, TRUST_REMOTE_CODE
+from phosphene.cli.loading import ALLOW_PICKLE, TRUST_REMOTE_CODE
 from phosphene.errors import PhospheneError
 
 

@@ -259,7 +259,7 @@ def _branching(readings: list[list[list[str]]], able: Ability) -> Finding:
     first = [entropy([s[0] for s in item]) for item in readings]
     last = [entropy([s[-1] for s in item]) for item in readings]
     drop = np.array(first) - np.array(last)
-    reach = max(float(np.abs(drop).max()), 1e-6)
+    reach = max(float(np.abs(drop).max()), 0.0)
     found = bootstrap(drop, -reach, reach)
     return Finding(
         name,

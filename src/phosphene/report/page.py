@@ -22,6 +22,23 @@ def video_url(clip: Clip) -> str:
         return "data:video/mp4;base64," + base64.b64encode(path.read_bytes()).decode()
 
 
+def fill(template: str, **context: Any) -> str:
+    """The text of `report/TEMPLATE`, filled.
+
+    Raises:
+        jinja2.UndefinedError: the template names something that `context` lacks.
+    """
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.from_string(part(template)).render(**context)
+
+
+def part(name: str) -> str:
+    """The text of `report/NAME`: a template, a style sheet or a script."""
+    return (files("phosphene.report") / name).read_text("utf-8")
+
+
 def write_page(path: Path, template: str, **context: Any) -> Path:
     """Fill `report/TEMPLATE` and write it to `path` in one move.
 
@@ -29,11 +46,7 @@ def write_page(path: Path, template: str, **context: Any) -> Path:
         jinja2.UndefinedError: the template names something that `context` lacks.
         PhospheneError: the disk is full or refuses.
     """
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    text = (files("phosphene.report") / template).read_text("utf-8")
-    html = environment.from_string(text).render(**context)
+    html = fill(template, **context)
     # File names and reasons from elsewhere may hold halves of characters, which UTF-8 can't.
     write_text(html.encode("utf-8", "replace").decode(), path)
     return path
