@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,17 +25,17 @@ def ember(
 ) -> None:
     """Train Ember and print where its weights are; the same command resumes.
 
+    The run's directory holds progress.html, drawn anew at every exam and checkpoint.
+
     Args:
         config: YAML file, e.g. configs/train/ember-cpu.yaml.
         changes: KEY=VALUE in place of the file's, e.g. stages.0.lr=1e-4; may be repeated.
         quiet: no progress.
         json: one JSON object on stdout and nothing else.
     """
-    from phosphene.config import assignments, build, override, read_yaml
-    from phosphene.ember.train import TrainConfig, train
+    from phosphene.ember.train import train
 
-    values = override(read_yaml(config), assignments(changes))
-    told = build(TrainConfig, values, str(config))
+    told = _config(config, changes)
     with redirect_stdout(sys.stderr):
         weights = train(told, (lambda event: None) if quiet else _show)
     if json:
@@ -43,9 +44,88 @@ def ember(
         say(str(weights))
 
 
+@app.command
+def shards(
+    *,
+    config: Path,
+    out: Path,
+    clips: int = 65536,
+    workers: int = 1,
+    changes: Annotated[tuple[str, ...], Parameter(name="--set")] = (),
+    quiet: bool = False,
+    json: bool = False,
+) -> None:
+    """Draw the clips that a training run reads, so that it never waits for them.
+
+    Stages that draw the same share their clips; the same command resumes. Train on them with
+    `phosphene train ember --config CONFIG --set shards=OUT`. A clip takes about 130 kB.
+
+    Args:
+        config: YAML file of the training run.
+        out: the folder for them.
+        clips: how many for each distinct world.
+        workers: processes that draw.
+        changes: KEY=VALUE in place of the file's; may be repeated.
+        quiet: no progress.
+        json: one JSON object on stdout and nothing else.
+    """
+    from phosphene.ember.shards import Shelf, write_shards
+
+    told = _config(config, changes)
+    worlds = {stage.world.digest(): stage.world for stage in told.stages}
+    folders = []
+    with redirect_stdout(sys.stderr):
+        for world in worlds.values():
+            shelf = Shelf(out, world, told.seed, clips)
+            began, had = time.perf_counter(), shelf.there
+
+            def show(there: int, total: int, began: float = began, had: int = had) -> None:
+                speed = (there - had) / (time.perf_counter() - began)
+                line = f"{there:,} of {total:,} clips  {speed:,.0f} a second"
+                _live(f"{line}  {_time((total - there) / speed)} left", last=there == total)
+
+            write_shards(shelf, workers, (lambda there, total: None) if quiet else show)
+            folders.append(shelf.folder)
+    if json:
+        say_json({"shards": folders})
+    else:
+        say("\n".join(str(folder) for folder in folders))
+
+
+def _config(path: Path, changes: tuple[str, ...]) -> Any:
+    from phosphene.config import assignments, build, override, read_yaml
+    from phosphene.ember.settings import TrainConfig
+
+    return build(TrainConfig, override(read_yaml(path), assignments(changes)), str(path))
+
+
 def _show(event: dict[str, Any]) -> None:
-    say("  ".join(f"{name} {_short(value)}" for name, value in event.items()))
+    """Loss lines replace each other on a terminal; all else stays."""
+    if "loss" not in event:
+        _live("  ".join(f"{name} {_short(value)}" for name, value in event.items()), last=True)
+        return
+    _live(
+        f"{event['samples']:,} examples  loss {event['loss']:.4g}  "
+        f"{event['samples_per_s']:,.4g} a second  MFU {event['mfu']:.1%}  "
+        f"{_time(event['eta_s'])} left",
+        last=False,
+    )
+
+
+def _live(line: str, last: bool) -> None:
+    if not sys.stderr.isatty():
+        say(line)
+        return
+    sys.stderr.write(f"\r\x1b[K{line}" + ("\n" if last else ""))
+    sys.stderr.flush()
+
+
+def _time(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
 
 
 def _short(value: Any) -> str:
+    if isinstance(value, dict):
+        return " ".join(f"{name} {_short(inner)}" for name, inner in value.items())
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -14,18 +14,26 @@ from phosphene.ember.world import World
 FIRST_SEED = 10**9  # far from the seeds an experimenter would try by hand
 
 
-def examine(model: Any, world: World, clips: int, steps: int = 8) -> dict[str, dict[str, float]]:
+def examine(
+    model: Any, world: World, clips: int, steps: int = 8, shift: float = 1.0
+) -> dict[str, dict[str, float]]:
     """Generate from first frames and judge.
 
+    Args:
+        model: the denoiser.
+        world: whose families are examined, as hard as they are when a stage ends.
+        clips: problems a family and split.
+        steps: of the sampler, its noise levels moved by `shift`.
+
     Returns:
-        task -> {"train": share passed, "test": share passed} over `clips` clips each; "train"
-        instances are of the training split with fresh looks, "test" ones are held out.
+        family -> {"train": share passed, "test": share passed}; "train" instances are of the
+        training split with fresh looks, "test" ones are held out.
     """
     from diffusers.schedulers import FlowMatchEulerDiscreteScheduler
 
     from phosphene.ember.pipeline import EmberPipeline
 
-    pipeline = EmberPipeline(model, FlowMatchEulerDiscreteScheduler())
+    pipeline = EmberPipeline(model, FlowMatchEulerDiscreteScheduler(shift=shift))
     pipeline.set_progress_bar_config(disable=True)
     was_training = model.training
     model.eval()

@@ -139,7 +139,7 @@ class EmberTransformer(ModelMixin, ConfigMixin, CacheMixin):
         audio_hidden_states: torch.Tensor,
         timestep: torch.Tensor,
         encoder_hidden_states: torch.Tensor,
-        given: torch.Tensor,
+        given: torch.Tensor | None = None,
         frame_ids: torch.Tensor | None = None,
         return_dict: bool = True,
     ) -> EmberOutput | tuple[torch.Tensor, torch.Tensor]:
@@ -149,21 +149,26 @@ class EmberTransformer(ModelMixin, ConfigMixin, CacheMixin):
             hidden_states: noised frames `(b, f, 3, h, w)`, pixels in -1..1; frames that `given`
                 marks are clean.
             audio_hidden_states: noised sound rows `(b, f, audio_dim)`.
-            timestep: `(b,)`, sigma * 1000.
+            timestep: sigma * 1000, `(b,)` or one for each frame and its row of sound `(b, f)`;
+                at 0 a row of sound is given, and its velocity is zero.
             encoder_hidden_states: `(b, words, dim)` from `encode_text`, or word ids `(b, words)`.
-            given: bool `(b, f)`: frames that are conditions, not noise; their velocity is zero.
+            given: bool `(b, f)`: frames that are conditions, not noise, whatever the noise in their
+                rows of sound; their velocity is zero. Those of timestep 0 when None.
             frame_ids: int `(b, f)` places in time; 0..f-1 when None.
         """
         sigma = (timestep / 1000).to(hidden_states.dtype)
+        sigma = _by_frame(sigma)
+        if given is None:
+            given = (sigma == 0).expand(hidden_states.shape[:2])
         if not encoder_hidden_states.is_floating_point():
             encoder_hidden_states = self.encode_text(encoder_hidden_states)
         clean, audio_clean = self.predict(
             hidden_states, audio_hidden_states, sigma, encoder_hidden_states, given, frame_ids
         )
-        scale = sigma.clamp_min(1e-3)
-        moving = ~given[:, :, None, None, None]
-        video = (hidden_states - clean) / scale[:, None, None, None, None] * moving
-        audio = (audio_hidden_states - audio_clean) / scale[:, None, None]
+        scale = sigma.clamp_min(1e-3)[:, :, None]
+        moving, sounding = ~given[:, :, None, None, None], (sigma > 0)[:, :, None]
+        video = (hidden_states - clean) / scale[..., None, None] * moving
+        audio = (audio_hidden_states - audio_clean) / scale * sounding
         return EmberOutput(video, audio) if return_dict else (video, audio)
 
     def predict(
@@ -178,21 +183,22 @@ class EmberTransformer(ModelMixin, ConfigMixin, CacheMixin):
         """The clean pictures and sound it expects, shaped like `video` and `audio`.
 
         Where the first frame is given, a frame is predicted as its difference from that one: what
-        stays still costs nothing to draw.
+        stays still costs nothing to draw. `sigma` is `(b,)` or `(b, f)`.
         """
         b, f = video.shape[:2]
+        sigma = _by_frame(sigma)
         side = video.shape[-1] // self.PATCH
         if frame_ids is None:
             frame_ids = torch.arange(f, device=video.device).expand(b, f)
         time = self.frame_place(frame_ids)
-        level = self.noise_level(_waves(sigma))[:, None]
+        level = self.noise_level(_waves(sigma))
         patches = rearrange(
             video, "b f c (h p) (w q) -> b f (h w) (p q c)", p=self.PATCH, q=self.PATCH
         )
         seen = self.stem(video.flatten(0, 1)).unflatten(0, (b, f))
         state = torch.where(given[..., None], self.given, level)
         # Noise says nothing of the answer, so it comes in as faintly as the signal in it.
-        signal = (1 - sigma)[:, None, None]
+        signal = (1 - sigma)[..., None]
         share = torch.where(given[..., None], 1.0, signal)[..., None]
         x = share * (self.patch_in(patches) + seen)
         x = x + self.patch_place + (time + state)[:, :, None]
@@ -223,7 +229,12 @@ def _head(dim: int, out: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(dim, 2 * dim), nn.GELU(approximate="tanh"), last)
 
 
+def _by_frame(sigma: torch.Tensor) -> torch.Tensor:
+    """Noise levels `(b, f)`; `(b, 1)` where all frames of an example share one."""
+    return sigma[:, None] if sigma.ndim == 1 else sigma
+
+
 def _waves(sigma: torch.Tensor) -> torch.Tensor:
-    """Sinusoidal features `(b, 64)` of a noise level `(b,)` in 0..1."""
-    angles = sigma[:, None] * torch.logspace(0, 3, 32, device=sigma.device, dtype=sigma.dtype)
-    return torch.cat([angles.sin(), angles.cos()], 1)
+    """Sinusoidal features `(b, f, 64)` of noise levels `(b, f)` in 0..1."""
+    angles = sigma[..., None] * torch.logspace(0, 3, 32, device=sigma.device, dtype=sigma.dtype)
+    return torch.cat([angles.sin(), angles.cos()], -1)

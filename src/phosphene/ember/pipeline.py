@@ -14,6 +14,7 @@ from diffusers.utils import BaseOutput
 from diffusers.utils.torch_utils import randn_tensor
 
 from phosphene.ember.network import EmberTransformer
+from phosphene.ember.passes import Schedule, passes
 from phosphene.ember.sound import from_rows
 from phosphene.ember.words import word_ids
 from phosphene.ember.world import HOP, SOUND_SCALE
@@ -28,7 +29,7 @@ class EmberPipelineOutput(BaseOutput):
 
 
 class EmberPipeline(DiffusionPipeline):
-    """Joint audio-video generation from words and, if given, the first and last frame.
+    """Joint audio-video generation from words and, if given, first frames and the last one.
 
     Args:
         transformer: the denoiser.
@@ -88,17 +89,34 @@ class EmberPipeline(DiffusionPipeline):
         shape = (batch_size, num_frames, self.transformer.config.audio_dim)
         return _start(shape, audio_latents, generator, device, dtype)
 
-    def _frame(
-        self, image: PipelineImageInput | None, batch: int, latents: torch.Tensor
-    ) -> torch.Tensor | None:
+    def _frame(self, image: PipelineImageInput, batch: int, latents: torch.Tensor) -> torch.Tensor:
         """A given picture, or one for each sample, as `(b, 3, h, w)` in -1..1."""
-        if image is None:
-            return None
         size = self.transformer.config.size
         pixels = self.image_processor.preprocess(image, height=size, width=size).to(latents)
         if len(pixels) not in (1, batch):
             raise ValueError(f"{len(pixels)} images for a batch of {batch}; give 1 or {batch}")
         return pixels.expand(batch, -1, -1, -1)
+
+    def _givens(
+        self, image: Any, last_image: Any, video: Any, latents: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """`latents` with the given pictures in their places, and where they are: bool `(b, f)`."""
+        batch, frames = latents.shape[:2]
+        if image is not None and video is not None:
+            raise ValueError("image and video both give the first frame; pass one of them")
+        pictures = [] if image is None else [image]
+        if video is not None:
+            pictures = list(video.unbind(1)) if _is_batch(video) else list(video)
+        if len(pictures) >= frames and frames > 1:
+            raise ValueError(f"{len(pictures)} given frames leave none of {frames} to draw")
+        placed = list(enumerate(pictures))
+        if last_image is not None:
+            placed.append((frames - 1, last_image))
+        given = torch.zeros(batch, frames, dtype=torch.bool, device=latents.device)
+        for place, picture in placed:
+            pixels = self._frame(picture, batch, latents)
+            latents[:, place], given[:, place] = pixels, True
+        return latents, given
 
     @torch.no_grad()
     def __call__(
@@ -106,6 +124,8 @@ class EmberPipeline(DiffusionPipeline):
         prompt: str | list[str] = "",
         image: PipelineImageInput | None = None,
         last_image: PipelineImageInput | None = None,
+        video: list[PipelineImageInput] | torch.Tensor | None = None,
+        schedule: Schedule = "together",
         negative_prompt: str | list[str] = "",
         height: int = 64,
         width: int = 64,
@@ -126,17 +146,21 @@ class EmberPipeline(DiffusionPipeline):
             prompt: what happens; several prompts make a batch.
             image: first frame, resized to 64x64.
             last_image: last frame, likewise.
+            video: the first frames, one or more, to be continued: each like `image`, or a tensor
+                `(b, frames, 3, h, w)` in 0..1.
+            schedule: all frames "together", or "frame-by-frame": each is denoised with the clean
+                ones before it in view (and the last, if given), none of those after it.
             negative_prompt: what guidance leads away from.
             height, width: 64.
             num_frames: 1 to 9.
-            num_inference_steps: Euler steps.
+            num_inference_steps: Euler steps; as many for each frame if drawn frame by frame.
             guidance_scale: classifier-free guidance; 1 is off.
             generator: one, or one for each sample.
             latents, audio_latents: the starting noise `(b, f, 3, 64, 64)` and `(b, f, 1000)`.
             output_type: "np", "pt" or "latent" (the sample in -1..1 and the sound's rows).
 
         Raises:
-            ValueError: a size, frame count or number of images it has no place for.
+            ValueError: a size, frame count, number of images or schedule it has no place for.
         """
         self.check_inputs(height, width, num_frames)
         prompt = [prompt] if isinstance(prompt, str) else list(prompt)
@@ -147,35 +171,43 @@ class EmberPipeline(DiffusionPipeline):
         unwanted = self.encode_prompt(list(negative)).expand_as(words)
         x = self.prepare_latents(batch, num_frames, dtype, device, generator, latents)
         y = self.prepare_audio_latents(batch, num_frames, dtype, device, generator, audio_latents)
-        given = torch.zeros(batch, num_frames, dtype=torch.bool, device=device)
-        for place, picture in ((0, image), (num_frames - 1, last_image)):
-            pixels = self._frame(picture, batch, x)
-            if pixels is not None:
-                x[:, place], given[:, place] = pixels, True
-        # A scheduler counts its steps, so sound needs a counter of its own.
-        audio_scheduler: Any = type(self.scheduler).from_config(self.scheduler.config)
-        for scheduler in (self.scheduler, audio_scheduler):
-            scheduler.set_timesteps(num_inference_steps, device=device)
+        x, given = self._givens(image, last_image, video, x)
+        order = passes(schedule, given[0].tolist())
         bar: Any = self.progress_bar
-        with bar(total=num_inference_steps) as progress:
-            for i, t in enumerate(self.scheduler.timesteps):
-                arguments = (x, y, t.expand(batch))
-                with self.transformer.cache_context("cond"):
-                    out = self.transformer(*arguments, words, given)
-                video, audio = out.sample, out.audio_sample
-                if guided:
-                    with self.transformer.cache_context("uncond"):
-                        away = self.transformer(*arguments, unwanted, given)
-                    video = away.sample + guidance_scale * (video - away.sample)
-                    audio = away.audio_sample + guidance_scale * (audio - away.audio_sample)
-                x = self.scheduler.step(video, t, x, return_dict=False)[0]
-                y = audio_scheduler.step(audio, t, y, return_dict=False)[0]
-                if callback_on_step_end is not None:
-                    held = {"latents": x, "audio_latents": y}
-                    names = callback_on_step_end_tensor_inputs
-                    changed = callback_on_step_end(self, i, t, {n: held[n] for n in names})
-                    x, y = changed.get("latents", x), changed.get("audio_latents", y)
-                progress.update()
+        with bar(total=num_inference_steps * len(order)) as progress:
+            for n, roles in enumerate(order):
+                # A scheduler counts its steps, so sound needs a counter of its own.
+                audio_scheduler: Any = type(self.scheduler).from_config(self.scheduler.config)
+                for scheduler in (self.scheduler, audio_scheduler):
+                    scheduler.set_timesteps(num_inference_steps, device=device)
+                seen = torch.tensor(list(roles), device=device)
+                done, drawn = (
+                    torch.tensor([r == role for r in roles.values()], device=device)
+                    for role in ("done", "drawn")
+                )
+                known = {"given": given[:, seen] | done, "frame_ids": seen.expand(batch, -1)}
+                for i, t in enumerate(self.scheduler.timesteps):
+                    level = t if drawn.all() else torch.where(drawn, t, 1000.0 * ~done)
+                    arguments = (x[:, seen], y[:, seen], level.expand(batch, *level.shape))
+                    with self.transformer.cache_context("cond"):
+                        out = self.transformer(*arguments, words, **known)
+                    velocity, audio = out.sample, out.audio_sample
+                    if guided:
+                        with self.transformer.cache_context("uncond"):
+                            away = self.transformer(*arguments, unwanted, **known)
+                        velocity = away.sample + guidance_scale * (velocity - away.sample)
+                        audio = away.audio_sample + guidance_scale * (audio - away.audio_sample)
+                    stepped = self.scheduler.step(velocity, t, x[:, seen], return_dict=False)[0]
+                    sounded = audio_scheduler.step(audio, t, y[:, seen], return_dict=False)[0]
+                    x = x.index_copy(1, seen[drawn], stepped[:, drawn])
+                    y = y.index_copy(1, seen[drawn], sounded[:, drawn])
+                    if callback_on_step_end is not None:
+                        held = {"latents": x, "audio_latents": y}
+                        names = callback_on_step_end_tensor_inputs
+                        step = n * num_inference_steps + i
+                        changed = callback_on_step_end(self, step, t, {k: held[k] for k in names})
+                        x, y = changed.get("latents", x), changed.get("audio_latents", y)
+                    progress.update()
         self.maybe_free_model_hooks()
         if output_type == "latent":
             frames, sound = x, y
@@ -187,6 +219,14 @@ class EmberPipeline(DiffusionPipeline):
         if not return_dict:
             return frames, sound
         return EmberPipelineOutput(frames=frames, audio=sound)
+
+
+def _is_batch(video: Any) -> bool:
+    if not isinstance(video, torch.Tensor):
+        return False
+    if video.ndim != 5:
+        raise ValueError(f"video wants (b, frames, 3, h, w); got {tuple(video.shape)}")
+    return True
 
 
 def _start(

@@ -1,28 +1,42 @@
-"""World: the endless, seeded stream of examples Ember learns from, dealt by the tasks."""
+"""World: the endless, seeded stream of clips Ember learns from, dealt by the tasks."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 
 from phosphene.ember.sound import to_rows
+from phosphene.ember.view import View
 from phosphene.ember.words import word_ids
 from phosphene.errors import PhospheneError
-from phosphene.task import Canvas, Task, tasks
+from phosphene.task import Canvas, Problem, Task, tasks
 
 HOP = 125  # samples between the blocks of the sound transform
 SOUND_SCALE = 1 / 3  # brings sounding rows of the transform to about the range of pixels
+LEVELS = 16  # steps in which fields that are ranges move over a stage
+WORDINGS = 3  # kept of each problem's prompts; the caption is one more
 
 
 @dataclass(frozen=True)
 class Family:
-    """A task as a share of the world: how often it is dealt, and its fields."""
+    """A task as a share of the world.
+
+    Args:
+        share: how often it is dealt, relative to the others. At 0 it is never dealt but sits the
+            exams: that is how a rule is held out.
+        task: name of the task; the family's own when empty.
+        fields: the task's fields. A range `[from, to]` moves linearly over a stage; one of whole
+            numbers stays whole.
+    """
 
     share: float = 1.0
+    task: str = ""
     fields: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -31,19 +45,27 @@ class World:
     """A mixture of tasks, as training examples.
 
     Args:
-        families: task name -> its share and fields.
+        families: name -> its task, share and fields.
+        fields: fields of every family that doesn't say otherwise, e.g. `variety: [0.0, 0.5]`.
         frames: how many frames an example holds: the first and others drawn from the rest. Fewer
             frames than the clip has make an example cheaper; every frame gets its turn.
         text_only: share of examples that hide the first frame and describe the scene in words.
         both_ends: share of examples that give the last frame too.
+        continued: share of examples that give several of the first frames shown, half of them
+            with their sound; wants frames >= 3.
         captioned: share of examples that describe the scene in words beside the first frame.
         wordless: share of examples with an empty prompt, for classifier-free guidance.
+        text_length: words kept of a prompt.
+        vocabulary: rows of the word embedding.
+        canvas: what clips are drawn on.
     """
 
     families: Mapping[str, Family]
+    fields: Mapping[str, Any] = field(default_factory=dict)
     frames: int = 9
     text_only: float = 0.0
     both_ends: float = 0.0
+    continued: float = 0.0
     captioned: float = 0.0
     wordless: float = 0.1
     text_length: int = 12
@@ -55,58 +77,115 @@ class World:
             raise PhospheneError(
                 f"world.frames must lie in 2..{self.canvas.frames}; got {self.frames}"
             )
-        if not self.families or any(f.share < 0 for f in self.families.values()):
-            raise PhospheneError("world.families needs at least one task, with shares >= 0")
+        if self.continued and self.frames < 3:
+            raise PhospheneError(f"world.continued wants world.frames >= 3; got {self.frames}")
+        shares = [f.share for f in self.families.values()]
+        if not shares or min(shares) < 0 or sum(shares) == 0:
+            raise PhospheneError("world.families needs shares >= 0, at least one of them above 0")
 
-    def tasks(self) -> dict[str, Task]:
-        return {name: tasks.get(name)(**f.fields) for name, f in self.families.items()}
+    @property
+    def levels(self) -> int:
+        """In how many steps the world changes over a stage: 1 where nothing moves."""
+        values = [v for name in self.families for v in self._fields(name).values()]
+        return LEVELS if any(isinstance(v, list | tuple) for v in values) else 1
 
-    def example(self, seed: int, index: int, dealt: Mapping[str, Task]) -> dict[str, torch.Tensor]:
-        """Training example number `index`: depends on (world, seed, index) alone.
+    def _fields(self, family: str) -> dict[str, Any]:
+        return {**self.fields, **self.families[family].fields}
 
-        Returns:
-            video uint8 `(f, h, w, 3)`, audio float32 `(f, n)`, words int64 `(text_length,)`,
-            given bool `(f,)`, frame_ids int64 `(f,)`.
-        """
+    def tasks(self, level: int | None = None) -> dict[str, Task]:
+        """Family -> its task at a level of the stage; as the stage ends when None."""
+        progress = 1.0 if level is None or self.levels == 1 else level / (self.levels - 1)
+        return {
+            name: tasks.get(family.task or name)(
+                **{k: _between(k, v, progress) for k, v in self._fields(name).items()}
+            )
+            for name, family in self.families.items()
+        }
+
+    def digest(self) -> str:
+        """Names what is drawn, whatever is then shown of it."""
+        drawn = (
+            [[n, f.task or n, f.share, self._fields(n)] for n, f in self.families.items()],
+            asdict(self.canvas),
+            (self.text_length, self.vocabulary, LEVELS, WORDINGS, SOUND_SCALE),
+        )
+        return hashlib.sha256(json.dumps(drawn, default=str).encode()).hexdigest()[:16]
+
+    def deal(self, seed: int, index: int, dealt: Mapping[str, Task]) -> tuple[str, Problem]:
+        """Family and training problem number `index`: they depend on (world, seed, index) alone."""
         rng = np.random.default_rng([seed, index])
         names = list(self.families)
         shares = np.array([self.families[n].share for n in names])
-        task = dealt[names[rng.choice(len(names), p=shares / shares.sum())]]
-        problem = task.sample(int(rng.integers(2**62)), "train")
-        clip = task.solve(problem, self.canvas)
-        assert clip.frames is not None
-        assert clip.audio is not None
+        name = names[rng.choice(len(names), p=shares / shares.sum())]
+        return name, dealt[name].sample(int(rng.integers(2**62)), "train")
+
+    def clip(
+        self, seed: int, index: int, dealt: Mapping[str, Task], frame_ids: np.ndarray | None = None
+    ) -> dict[str, Any]:
+        """Clip number `index`, all of it or some of its frames: no others are drawn.
+
+        Returns:
+            frames uint8 `(f, h, w, 3)`, sound float32 `(f, n)`, words int32
+            `(WORDINGS + 1, text_length)` with the caption last, family: its place in `families`.
+        """
+        name, problem = self.deal(seed, index, dealt)
         total = self.canvas.frames
-        text_only, both_ends = rng.random() < self.text_only, rng.random() < self.both_ends
-        later = 1 + np.sort(rng.choice(total - 1, self.frames - 1, replace=False))
-        if both_ends:
-            later[-1] = total - 1
-        ids = np.concatenate([[0], later])
-        given = np.zeros(self.frames, bool)
-        given[0] = not text_only
-        given[-1] = both_ends and not text_only
-        described = text_only or rng.random() < self.captioned
-        prompt = problem.caption if described else problem.prompts[rng.integers(3)]
-        prompt = "" if rng.random() < self.wordless and not text_only else prompt
-        rows = to_rows(torch.from_numpy(clip.audio), total, HOP)[0] * SOUND_SCALE
+        ids = np.arange(total) if frame_ids is None else frame_ids
+        pictures = dealt[name].film(problem, self.canvas, np.linspace(0, 1, total)[ids])
+        track = dealt[name].sound(problem, self.canvas)
+        if track is None:
+            raise PhospheneError(f"world.families: {name} has no sound; choose a task that has")
+        rows = to_rows(torch.from_numpy(track), total, HOP)[0] * SOUND_SCALE
+        texts = [*problem.prompts[:WORDINGS], problem.caption]
         return {
-            "video": torch.from_numpy(clip.frames[ids]),
-            "audio": rows[ids],
-            "words": word_ids([prompt], self.text_length, self.vocabulary)[0],
-            "given": torch.from_numpy(given),
-            "frame_ids": torch.from_numpy(ids),
+            "frames": np.rint(pictures).clip(0, 255).astype(np.uint8),
+            "sound": rows.numpy()[ids],
+            "words": word_ids(texts, self.text_length, self.vocabulary).numpy().astype(np.int32),
+            "family": list(self.families).index(name),
         }
 
+    def view(self, seed: int, index: int) -> View:
+        """What example number `index` shows: depends on (world, seed, index) alone."""
+        # One more word than `deal` has: other numbers than those the clip is dealt from.
+        rng = np.random.default_rng([seed, index, 1])
+        total = self.canvas.frames
+        text_only, both_ends, continued, heard, captioned, wordless = rng.random(6) < (
+            self.text_only,
+            self.both_ends,
+            self.continued,
+            0.5,
+            self.captioned,
+            self.wordless,
+        )
+        later = 1 + np.sort(rng.permutation(total - 1)[: self.frames - 1])
+        if both_ends:
+            later[-1] = total - 1
+        given = np.zeros(self.frames, bool)
+        if not text_only:
+            given[: rng.integers(2, self.frames) if continued else 1] = True
+            given[-1] |= both_ends
+        wording = WORDINGS if text_only or captioned else int(rng.integers(WORDINGS))
+        return View(
+            frame_ids=np.concatenate([[0], later]),
+            given=given,
+            heard=given & continued & heard & ~both_ends,
+            wording=None if wordless and not text_only else wording,
+        )
 
-class Examples(torch.utils.data.Dataset):
-    """Examples `first`, `first + 1`, ... of a world, for a DataLoader in order."""
+    def example(self, seed: int, index: int, dealt: Mapping[str, Task]) -> dict[str, np.ndarray]:
+        """Training example number `index`, drawn now: depends on (world, seed, index) alone.
 
-    def __init__(self, world: World, seed: int, first: int, last: int) -> None:
-        self.world, self.seed, self.first, self.last = world, seed, first, last
-        self.dealt = world.tasks()
+        Returns:
+            see `View.of`.
+        """
+        view = self.view(seed, index)
+        return view.of(**self.clip(seed, index, dealt, view.frame_ids))
 
-    def __len__(self) -> int:
-        return self.last - self.first
 
-    def __getitem__(self, i: int) -> dict[str, torch.Tensor]:
-        return self.world.example(self.seed, self.first + i, self.dealt)
+def _between(name: str, value: Any, progress: float) -> Any:
+    if not isinstance(value, list | tuple):
+        return value
+    if len(value) != 2 or not all(type(v) in (int, float) for v in value):
+        raise PhospheneError(f"a range wants two numbers, as {name}: [0.0, 1.0]; got {value!r}")
+    between = value[0] + (value[1] - value[0]) * progress
+    return round(between) if all(type(v) is int for v in value) else between
