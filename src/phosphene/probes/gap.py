@@ -75,7 +75,7 @@ class Gap(Probe):
         steps = held.residual.shape[1]
         knows = np.full((steps, len(parts), len(groups)), np.nan)
         shows, pixels = knows.copy(), knows.copy()
-        p = np.ones((steps, len(parts)))
+        means = np.zeros((len(parts), steps, 1 + self.permutations))
         book.plan(len(parts))
         for k, part in enumerate(parts):
             kept = np.flatnonzero(part.kept)
@@ -86,9 +86,9 @@ class Gap(Probe):
             )
             knows[:, k, kept] = read["knows"]
             pixels[:, k, kept] = read["pixels"]
-            p[:, k] = read["p"]
+            means[k] = read["means"]
             shows[:, k, kept] = _shown(part, looked, subject.problems, steps)[:, kept]
-        return self._result(knows, shows, pixels, p, parts, groups, able, notes)
+        return self._result(knows, shows, pixels, means.mean(0), groups, able, notes)
 
     def _look(self, subject: Subject, book: Notebook) -> list[dict[str, Any]]:
         """What the lens reads of every item: the parts shown at each step, and how it ended."""
@@ -108,25 +108,23 @@ class Gap(Probe):
         aim = target(part.values[kept], named_groups, len(part.classes), self.permutations)
         truth = Target(aim.columns[:, :, :1], aim.folds, aim.groups, aim.classes)
         group = GROUPS.index(self.group)
-        knows, p = [], []
+        knows, means = [], []
         for t in range(held.residual.shape[1]):
             cells = held.residual[kept, t, :, :, group].astype(float)
             cells = cells.reshape(len(kept), -1, cells.shape[-1]).transpose(1, 0, 2)
             scores = np.stack([item_scores(x, aim) for x in cells])
             chosen = _nested(scores, aim.folds)  # (items, 1 + permutations)
             knows.append((chosen[:, 0] > 0).tolist())
-            means = chosen.mean(0)
-            p.append(float((1 + (means[1:] >= means[0]).sum()) / len(means)))
+            means.append(chosen.mean(0).tolist())
         plain = item_scores(held.pixels[kept].astype(float), truth)[:, 0] > 0
-        return {"knows": knows, "p": p, "pixels": plain.tolist()}
+        return {"knows": knows, "means": means, "pixels": plain.tolist()}
 
     def _result(
         self,
         knows: np.ndarray,
         shows: np.ndarray,
         pixels: np.ndarray,
-        p: np.ndarray,
-        parts: Sequence[Variable],
+        means: np.ndarray,
         groups: list[str],
         able: Any,
         notes: list[str],
@@ -144,8 +142,10 @@ class Gap(Probe):
         best = int(np.argmax([f[0] for f in found]))
         value, low, high, n = found[best]
         lead = _corrected(over[best], steps)
-        pooled = min(1.0, float(p[best].min()) * len(parts) * steps)
-        holds = bool(low > 0 and lead[1] > 0 and float(np.median(p[best])) < ALPHA)
+        # Permutations are shared by all steps, so the highest of each counts every look.
+        peaks = means[:, 1:].max(0)
+        p = float((1 + (peaks >= means[best, 0]).sum()) / (1 + len(peaks)))
+        holds = bool(low > 0 and lead[1] > 0 and p < ALPHA)
         table = [
             {
                 "step": t,
@@ -155,7 +155,7 @@ class Gap(Probe):
                 "gap": found[t][0],
                 "low": found[t][1],
                 "high": found[t][2],
-                "p known": float(np.median(p[t])),
+                "control": float(means[t, 1:].mean()),
                 "n": n,
             }
             for t in range(steps)
@@ -166,7 +166,7 @@ class Gap(Probe):
             f"{table[best]['pixels']:.0%}; no step has a wider gap"
         )
         finding = Finding(
-            "knows before it shows", says, holds, value, low, high, 0.0, pooled, n, "share of parts"
+            "knows before it shows", says, holds, value, low, high, 0.0, p, n, "share of parts"
         )
         if not able.does:
             says = f"not asked: the subject does not do the task ({able})"
@@ -237,10 +237,12 @@ def _nested(scores: np.ndarray, folds: np.ndarray) -> np.ndarray:
 
 def _by_instance(values: np.ndarray, groups: list[str]) -> np.ndarray:
     """Means over parts, then over the items of each instance; `(parts, items)` in, nan left out."""
-    item = np.nanmean(values, 0)
-    names = sorted(set(groups))
-    means = [np.nanmean([v for v, g in zip(item, groups, strict=True) if g == n]) for n in names]
-    return np.array([m for m in means if np.isfinite(m)])
+    held: dict[str, list[float]] = {}
+    for column, group in zip(values.T, groups, strict=True):
+        there = column[np.isfinite(column)]
+        if len(there):
+            held.setdefault(group, []).append(float(there.mean()))
+    return np.array([np.mean(held[g]) for g in sorted(held)])
 
 
 def _curve(values: np.ndarray, groups: list[str]) -> np.ndarray:
