@@ -18,7 +18,7 @@ def main(demo: Path, out: Path) -> None:
     place = {record.index: run.path(record) for record in run.records() if record.file}
     clips = json.loads((demo / "summary.json").read_text())[0]["right"]["n"]
     columns = []
-    for scene in (0, 2, 3):
+    for scene in (0, 1):
         strips = []
         for i in range(2):
             frames = load(place[scene * 2 * clips + i]).frames

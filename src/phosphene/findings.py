@@ -21,7 +21,7 @@ from phosphene.subject import Setup, Subject
 from phosphene.task import Split
 
 # What held-out problems are asked too: there, nothing can have been learned by heart.
-ON_HELD_OUT = ("lens", "gap", "patch")
+ON_HELD_OUT = ("lens",)
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,11 @@ def directory_name(question: Question, probe: str, split: Split) -> str:
     return f"{question.task}-{split}-{probe}"
 
 
+# Probes that are fitted want more problems than those that look at each one by itself.
+_FITTED = {"grid": 96, "gap": 96}
 EMBER = (
-    Question("equations", {"largest": 4, "variety": 0.0}),
-    Question("symmetry", {"cells": 4, "colours": 1, "axes": "v", "variety": 0.0}),
+    Question("equations", {"largest": 4, "variety": 0.0}, items=_FITTED),
+    Question("symmetry", {"cells": 4, "colours": 1, "axes": "v", "variety": 0.0}, items=_FITTED),
 )
 
 
