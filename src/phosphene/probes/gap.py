@@ -74,7 +74,7 @@ class Gap(Probe):
         groups = [instance(p) for p in subject.problems]
         steps = held.residual.shape[1]
         knows = np.full((steps, len(parts), len(groups)), np.nan)
-        shows, pixels = knows.copy(), knows.copy()
+        shows, pixels, twins = knows.copy(), knows.copy(), knows.copy()
         means = np.zeros((len(parts), steps, 1 + self.permutations))
         book.plan(len(parts))
         for k, part in enumerate(parts):
@@ -86,9 +86,11 @@ class Gap(Probe):
             )
             knows[:, k, kept] = read["knows"]
             pixels[:, k, kept] = read["pixels"]
+            twins[:, k, kept] = read["twin"]
             means[k] = read["means"]
             shows[:, k, kept] = _shown(part, looked, subject.problems, steps)[:, kept]
-        return self._result(knows, shows, pixels, means.mean(0), groups, able, notes)
+        trivial = {"first-frame pixels": pixels, "shuffled weights": twins}
+        return self._result(knows, shows, trivial, means.mean(0), groups, able, notes)
 
     def _look(self, subject: Subject, book: Notebook) -> list[dict[str, Any]]:
         """What the lens reads of every item: the parts shown at each step, and how it ended."""
@@ -108,22 +110,22 @@ class Gap(Probe):
         aim = target(part.values[kept], named_groups, len(part.classes), self.permutations)
         truth = Target(aim.columns[:, :, :1], aim.folds, aim.groups, aim.classes)
         group = GROUPS.index(self.group)
-        knows, means = [], []
+        knows, means, twins = [], [], []
         for t in range(held.residual.shape[1]):
-            cells = held.residual[kept, t, :, :, group].astype(float)
-            cells = cells.reshape(len(kept), -1, cells.shape[-1]).transpose(1, 0, 2)
-            scores = np.stack([item_scores(x, aim) for x in cells])
-            chosen = _nested(scores, aim.folds)  # (items, 1 + permutations)
+            chosen = _nested_scores(held.residual[kept, t, :, :, group], aim)
+            twins.append(
+                (_nested_scores(held.twin[kept, t, :, :, group], truth)[:, 0] > 0).tolist()
+            )
             knows.append((chosen[:, 0] > 0).tolist())
             means.append(chosen.mean(0).tolist())
         plain = item_scores(held.pixels[kept].astype(float), truth)[:, 0] > 0
-        return {"knows": knows, "means": means, "pixels": plain.tolist()}
+        return {"knows": knows, "means": means, "twin": twins, "pixels": plain.tolist()}
 
     def _result(
         self,
         knows: np.ndarray,
         shows: np.ndarray,
-        pixels: np.ndarray,
+        trivial: dict[str, np.ndarray],
         means: np.ndarray,
         groups: list[str],
         able: Any,
@@ -133,10 +135,13 @@ class Gap(Probe):
         curves = {
             "known: probe": _curve(knows, groups),
             "shown: expected picture": _curve(shows, groups),
-            "first-frame pixels": _curve(pixels, groups),
+            **{name: _curve(v, groups) for name, v in trivial.items()},
         }
         differs = [_by_instance(knows[t] - shows[t], groups) for t in range(steps)]
-        over = [_by_instance(knows[t] - pixels[t], groups) for t in range(steps)]
+        over = [
+            min((_by_instance(knows[t] - v[t], groups) for v in trivial.values()), key=np.mean)
+            for t in range(steps)
+        ]
         # Bonferroni over steps: each is asked at alpha / steps by its own bootstrap interval.
         found = [_corrected(d, steps) for d in differs]
         best = int(np.argmax([f[0] for f in found]))
@@ -151,7 +156,7 @@ class Gap(Probe):
                 "step": t,
                 "known": float(curves["known: probe"][0, t]),
                 "shown": float(curves["shown: expected picture"][0, t]),
-                "pixels": float(curves["first-frame pixels"][0, t]),
+                **{name: float(curves[name][0, t]) for name in trivial},
                 "gap": found[t][0],
                 "low": found[t][1],
                 "high": found[t][2],
@@ -163,7 +168,7 @@ class Gap(Probe):
         says = (
             f"at step {best} a probe says {table[best]['known']:.0%} of the answer's parts, "
             f"the expected picture shows {table[best]['shown']:.0%}, pixels alone give "
-            f"{table[best]['pixels']:.0%}; no step has a wider gap"
+            f"{table[best]['first-frame pixels']:.0%}; no step has a wider gap"
         )
         finding = Finding(
             "knows before it shows", says, holds, value, low, high, 0.0, p, n, "share of parts"
@@ -177,7 +182,7 @@ class Gap(Probe):
             "share of the answer's parts",
             list(range(steps)),
             curves,
-            float(np.nanmean(pixels)),
+            float(np.nanmean(trivial["first-frame pixels"])),
         )
         return Result(table, [finding], {"gap": figure}, notes)
 
@@ -219,6 +224,12 @@ def _shown(
 
 
 _NOTHING = object()
+
+
+def _nested_scores(cells: np.ndarray, aim: Target) -> np.ndarray:
+    """`(items, draws)` of the best of `(items, layers, frames, width)`, see `_nested`."""
+    flat = cells.astype(float).reshape(len(cells), -1, cells.shape[-1]).transpose(1, 0, 2)
+    return _nested(np.stack([item_scores(x, aim) for x in flat]), aim.folds)
 
 
 def _nested(scores: np.ndarray, folds: np.ndarray) -> np.ndarray:

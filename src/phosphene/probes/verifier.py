@@ -147,9 +147,11 @@ class Verifier(Probe):
         predicted = _held_out(features, right.astype(float), groups)
         area = auroc(predicted.ravel(), right.ravel())
         rng = np.random.default_rng(0)
+        # Problems of one instance fail together, so whole instances are drawn and permuted.
+        members = [np.flatnonzero(groups == g) for g in np.unique(groups)]
         draws = []
         for _ in range(400):
-            i = rng.integers(0, len(right), len(right))
+            i = np.concatenate([members[k] for k in rng.integers(0, len(members), len(members))])
             if 0 < right[i].sum() < right[i].size:
                 draws.append(auroc(predicted[i].ravel(), right[i].ravel()))
         low, high = np.quantile(draws, (0.025, 0.975))
@@ -157,7 +159,7 @@ class Verifier(Probe):
         if test:
             nulls = []
             for _ in range(self.permutations):
-                shuffled = right[rng.permutation(len(right))]
+                shuffled = _dealt(right, members, rng)
                 guess = _held_out(features, shuffled.astype(float), groups)
                 nulls.append(auroc(guess.ravel(), shuffled.ravel()))
             p = (1 + sum(n >= area for n in nulls)) / (1 + self.permutations)
@@ -189,6 +191,16 @@ class Verifier(Probe):
             count,
             "difference of shares",
         )
+
+
+def _dealt(
+    right: np.ndarray, members: Sequence[np.ndarray], rng: np.random.Generator
+) -> np.ndarray:
+    """Each instance's outcomes given to another one; repeated or cut where sizes differ."""
+    out = right.copy()
+    for here, there in zip(members, rng.permutation(len(members)), strict=True):
+        out[here] = right[np.resize(members[there], len(here))]
+    return out
 
 
 def _held_out(features: np.ndarray, right: np.ndarray, groups: np.ndarray) -> np.ndarray:

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from phosphene.probing.effect import step_down
+
 PENALTIES = np.logspace(-1, 4, 6)
 
 
@@ -150,6 +152,8 @@ class Compared:
         low, high: 95 % interval of the score, each cell by itself.
         difference: score less baseline.
         floor: lower bound of the difference that holds for all cells together with 95 %.
+        p_lead: that the difference is above nought, by signs flipped instance by instance,
+            corrected for all cells.
     """
 
     score: np.ndarray
@@ -159,6 +163,7 @@ class Compared:
     high: np.ndarray
     difference: np.ndarray
     floor: np.ndarray
+    p_lead: np.ndarray
 
 
 def compare_cells(
@@ -174,10 +179,11 @@ def compare_cells(
     means = scores.mean(1)
     true, null = means[:, 0], means[:, 1:]
     # Cells differ in spread, so each is measured in its own before the maximum is taken.
-    spread = np.maximum(null.std(1), 1e-9)
+    # The truth is one of the draws: measured by the others alone, it would look too far out.
+    spread = np.maximum(means.std(1), 1e-9)
     centre = null.mean(1)
-    peaks = ((null - centre[:, None]) / spread[:, None]).max(0)
-    z = (true - centre) / spread
+    peaks = ((null - means.mean(1)[:, None]) / spread[:, None]).max(0)
+    z = (true - means.mean(1)) / spread
     p = (1 + (peaks[None] >= z[:, None]).sum(1)) / (1 + len(peaks))
     count = groups.max() + 1
     member = np.eye(count)[groups]  # (items, groups)
@@ -195,4 +201,5 @@ def compare_cells(
     width = np.maximum(moved.std(1), 1e-9)
     reach = np.quantile((moved / width[:, None]).max(0), 0.95)
     floor = difference - reach * width
-    return Compared(true, centre, p, low, high, difference, floor)
+    p_lead = step_down((differs / sizes).T)
+    return Compared(true, centre, p, low, high, difference, floor, p_lead)

@@ -13,7 +13,8 @@ import numpy as np
 from phosphene.task import Problem
 
 # How a problem is drawn, not what it asks.
-LOOKS = {"colours", "font", "dx", "dy", "family", "paper", "ink", "reach", "stroke", "pace"}
+LOOKS = {"colours", "font", "dx", "dy", "family", "paper", "ink", "inks", "reach", "stroke"}
+LOOKS |= {"pace", "left", "middle", "lead", "beat", "dial", "face"}
 MOST_CLASSES = 20
 LEAST = 3  # instances of a class
 FEWEST = 16  # instances in all
