@@ -82,12 +82,16 @@ class Subject:
     Args:
         backbone: a name, a directory, a hub id, a spec, or an open diffusers backbone.
         setup: the task and how it is put.
+        task: the task itself, if it is none of the registered ones; the setup then gives its name
+            and fields for the record.
 
     Raises:
         PhospheneError: a backbone without a diffusers pipeline, or one that draws no pictures.
     """
 
-    def __init__(self, backbone: str | BackboneSpec | Backbone, setup: Setup) -> None:
+    def __init__(
+        self, backbone: str | BackboneSpec | Backbone, setup: Setup, task: Task | None = None
+    ) -> None:
         opened = backbone if isinstance(backbone, Backbone) else open_backbone(backbone)
         if not isinstance(opened, DiffusersBackbone):
             raise PhospheneError(
@@ -97,7 +101,8 @@ class Subject:
             raise PhospheneError(f"backbone {opened.id!r} draws no pictures; no task can be read")
         self.backbone = opened
         self.setup = setup
-        self.task: Task = make_task(setup.task, setup.fields)
+        self._own_task = task
+        self.task: Task = task or make_task(setup.task, setup.fields)
         can = opened.capabilities.defaults
         base = Canvas()
         self.width = setup.size or can.get("width") or base.size
@@ -291,7 +296,7 @@ class Subject:
 
     def with_setup(self, **changes: Any) -> Subject:
         """The same open backbone before other problems."""
-        return Subject(self.backbone, replace(self.setup, **changes))
+        return Subject(self.backbone, replace(self.setup, **changes), self._own_task)
 
 
 def _kind(part: Sequence[Request]) -> tuple:

@@ -19,12 +19,20 @@ Site = Literal[
     "attention",  # what self-attention adds (before gates)
     "cross",  # what attention to the text adds
     "mlp",  # what the feed-forward layer adds
+    "query",  # of self-attention, after its norm and rotary embedding
+    "key",  # likewise
+    "head",  # what each head of self-attention gives, before they are mixed
+    "map",  # the weights of self-attention, reduced at once
+    "cross_map",  # the weights of attention to the text, reduced at once
     "x_t",  # the noised sample that a step starts from
     "prediction",  # what the scheduler is given: after guidance
     "x0",  # the clean sample that this prediction implies
 ]
 BLOCK_SITES: tuple[Site, ...] = ("residual", "text", "attention", "cross", "mlp")
+HEAD_SITES: tuple[Site, ...] = ("query", "key", "head")
+MAP_SITES: tuple[Site, ...] = ("map", "cross_map")
 STEP_SITES: tuple[Site, ...] = ("x_t", "prediction", "x0")
+SITES: tuple[Site, ...] = (*BLOCK_SITES, *HEAD_SITES, *MAP_SITES, *STEP_SITES)
 
 
 @dataclass(frozen=True, order=True)
@@ -41,6 +49,8 @@ class Address:
         site: what is read there.
         stream: 0 for the sample that the pipeline's own scheduler steps, 1 for the next one (the
             sound of a joint generator).
+        call: 0, unless a layer comes to this site more than once in one call of the denoiser, as
+            the stages of a UNet do, which hold several attentions.
     """
 
     step: int
@@ -48,6 +58,7 @@ class Address:
     layer: int
     site: Site
     stream: int = 0
+    call: int = 0
 
 
 @dataclass(frozen=True)
@@ -57,7 +68,9 @@ class Read:
     Args:
         site: where.
         reduce: turns `(samples, tokens, width)` into what is kept; see `phosphene.tap.reduce`.
-            None keeps everything: mind the memory.
+            At `query`, `key` and `head` the value is `(samples, tokens, heads, dim)`; `map` and
+            `cross_map` take the reducers of `phosphene.tap.maps`. None keeps everything: mind the
+            memory.
         layers: numbers of blocks; None for all.
         steps: numbers of steps; None for all.
         branches: names; None for all.
@@ -73,18 +86,33 @@ class Read:
         """Whether the value at this address is asked for."""
         return _within(self, at)
 
+    def meets(self, other: Read) -> bool:
+        """Whether both ask for one value; it has room for what one of them keeps."""
+        return self.site == other.site and all(
+            a is None or b is None or set(a) & set(b)
+            for a, b in (
+                (self.layers, other.layers),
+                (self.steps, other.steps),
+                (self.branches, other.branches),
+            )
+        )
+
 
 @dataclass(frozen=True)
 class Edit:
     """A value to be replaced while the pipeline runs.
 
     Args:
-        site: where; a block's site, `x_t` (the step's input, before the denoiser sees it), or
-            `prediction`.
+        site: where; a block's site, `query`, `key`, `head`, `x_t` (the step's input, before the
+            denoiser sees it), or `prediction`.
         change: is handed the value `(samples, ...)` and its address, and returns a new tensor of
             the same shape; the tensor it is given must be left as it is. At `residual` and the
-            other block sites the value is `(samples, tokens, width)`.
+            other block sites the value is `(samples, tokens, width)`, at `query`, `key` and `head`
+            it is `(samples, tokens, heads, dim)`.
         layers, steps, branches: as in `Read`.
+
+    Raises:
+        PhospheneError: a site that follows from others.
     """
 
     site: Site
@@ -96,6 +124,8 @@ class Edit:
     def __post_init__(self) -> None:
         if self.site == "x0":
             raise PhospheneError("x0 follows from x_t and prediction; edit one of those")
+        if self.site in MAP_SITES:
+            raise PhospheneError(f"{self.site} follows from query and key; edit one of those")
 
     def wants(self, at: Address) -> bool:
         """Whether the value at this address is to be replaced."""

@@ -12,6 +12,12 @@ from phosphene.errors import PhospheneError
 
 _DENOISERS = ("transformer", "transformer_2", "unet", "denoiser", "dit", "prior", "decoder")
 _UNET_PARTS = ("down_blocks", "mid_block", "up_blocks")
+_ATTENTION = ("attn1", "attn", "self_attn", "attention", "self_attention")
+_CROSS = ("attn2", "cross_attn", "cross_attention")
+_MLP = ("ff", "ffn", "mlp", "feed_forward")
+_SKIPPING = ("cache", "broadcast", "fbc_")  # in the names of hooks that leave out blocks
+
+Parts = tuple[nn.Module, ...]
 
 
 @dataclass(frozen=True)
@@ -22,26 +28,29 @@ class Layer:
         number: its place in the order in which blocks run, over all denoisers.
         name: dotted, from the pipeline: `transformer.blocks.3`.
         block: the module.
-        attention, cross, mlp: its parts, None where it has none that is recognised.
+        attention, cross, mlp: its parts, as far as they are recognised; a UNet's stage has several
+            of each, a transformer's block one.
     """
 
     number: int
     name: str
     block: nn.Module
-    attention: nn.Module | None
-    cross: nn.Module | None
-    mlp: nn.Module | None
+    attention: Parts
+    cross: Parts
+    mlp: Parts
 
     @property
     def row(self) -> str:
         """The list of blocks that it belongs to."""
         return self.name.rpartition(".")[0]
 
-    def part(self, site: str) -> nn.Module | None:
-        """The module whose output a site reads."""
+    def parts(self, site: str) -> Parts:
+        """The modules that a site is read at."""
         if site in ("residual", "text"):
-            return self.block
-        return getattr(self, site)
+            return (self.block,)
+        if site in ("query", "key", "head", "map"):
+            return self.attention
+        return self.cross if site == "cross_map" else getattr(self, site)
 
 
 def denoisers(pipeline: Any) -> dict[str, nn.Module]:
@@ -61,16 +70,26 @@ def denoisers(pipeline: Any) -> dict[str, nn.Module]:
             f"{kind} can't be tapped: it has none of the denoisers {', '.join(_DENOISERS)}"
         )
     for name, part in found.items():
-        if hasattr(part, "_orig_mod"):
+        if any(map(_compiled, part.modules())):
             raise PhospheneError(
                 f"{kind}.{name} is compiled, and compiled blocks can't be read; open the backbone "
                 f"without compile"
             )
-        if getattr(part, "is_cache_enabled", False):
+        if getattr(part, "is_cache_enabled", False) or any(map(_skips, part.modules())):
             raise PhospheneError(
                 f"{kind}.{name} skips blocks by a step cache; open the backbone without cache"
             )
     return found
+
+
+def _compiled(module: nn.Module) -> bool:
+    """Compiled as a wrapper, or in place."""
+    return hasattr(module, "_orig_mod") or module._compiled_call_impl is not None
+
+
+def _skips(module: nn.Module) -> bool:
+    registry = getattr(module, "_diffusers_hook", None)
+    return any(word in name for name in getattr(registry, "hooks", ()) for word in _SKIPPING)
 
 
 def layers(pipeline: Any) -> list[Layer]:
@@ -88,7 +107,8 @@ def layers(pipeline: Any) -> list[Layer]:
                 f"row of blocks is found in it"
             )
         for path, block in blocks:
-            out.append(Layer(len(out), f"{name}.{path}", block, *_parts(block)))
+            parts = (_parts(block, names) for names in (_ATTENTION, _CROSS, _MLP))
+            out.append(Layer(len(out), f"{name}.{path}", block, *parts))
     return out
 
 
@@ -121,19 +141,14 @@ def _attends(module: nn.Module) -> bool:
     ) or isinstance(module, nn.MultiheadAttention)
 
 
-def _parts(block: nn.Module) -> tuple[nn.Module | None, nn.Module | None, nn.Module | None]:
-    """Self-attention, cross-attention and feed-forward of a transformer block.
-
-    By the names diffusers gives them: `attn`, `attn1` or `self_attn`; `attn2` or `cross_attn`;
-    `ff`, `ffn` or `mlp`.
-    """
+def _parts(block: nn.Module, names: tuple[str, ...]) -> Parts:
+    """Self-attention, cross-attention or feed-forward of a block, by the names diffusers gives
+    them; of a stage, those of all the transformer blocks in it."""
     children = dict(block.named_children())
-
-    def first(*names: str) -> nn.Module | None:
-        return next((children[n] for n in names if n in children), None)
-
-    return (
-        first("attn1", "attn", "self_attn", "attention", "self_attention"),
-        first("attn2", "cross_attn", "cross_attention"),
-        first("ff", "ffn", "mlp", "feed_forward"),
+    own = next((children[n] for n in names if n in children), None)
+    if own is not None:
+        return (own,)
+    inner = (
+        module for name, module in block.named_modules() if name.rpartition(".")[2] == names[0]
     )
+    return tuple(inner)

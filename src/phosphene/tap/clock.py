@@ -8,16 +8,13 @@ copy of the scheduler, and a copy would take an instance's patch along.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Iterator
 from typing import Any
 
-import torch
 import torch.nn as nn
 
 from phosphene.errors import PhospheneError
-
-# (scheduler, prediction, timestep, sample, per-token timesteps) -> the same three, maybe replaced
-OnStep = Callable[[int, int, Any, torch.Tensor, Any, torch.Tensor, Any], tuple[Any, Any]]
 
 
 class Scattered(PhospheneError):
@@ -29,20 +26,36 @@ class Clock:
 
     Attributes:
         step: steps finished so far.
+        call: calls of the denoiser within the step.
         branches: names of the parts of the batch in the denoiser call that is under way.
     """
 
     def __init__(self, runs: int) -> None:
         self.runs = runs
-        self.start()
-
-    def start(self) -> None:
-        """A run begins."""
         self.step = 0
         self.call = 0
         self.branches: tuple[str, ...] = ("cond",)
+        self._thread: int | None = None
         self._context: str | None = None
         self._streams: dict[int, Any] = {}
+
+    @contextlib.contextmanager
+    def run(self) -> Iterator[None]:
+        """One run of the pipeline."""
+        self.step, self.call = 0, 0
+        self._context = None
+        self._streams = {}
+        self._thread = threading.get_ident()
+        try:
+            yield
+        finally:
+            self._thread = None
+
+    @property
+    def running(self) -> bool:
+        """Whether what happens now belongs to a run of the pipeline: another one may share its
+        scheduler's class, or even its denoiser."""
+        return self._thread == threading.get_ident()
 
     def begin_call(self, rows: int) -> None:
         """A denoiser is called with `rows` samples.
@@ -110,13 +123,17 @@ class Clock:
 
 _MISSING = object()
 _ORDER = ("cond", "uncond")
+_WORDS = {
+    "cond": ("cond", "cond_uncond", "positive", "pos"),
+    "uncond": ("uncond", "negative", "neg"),
+}
 
 
 def _plain(name: str) -> str:
-    """The field's two words for what pipelines call by several."""
-    if name.startswith(("uncond", "neg")):
-        return "uncond"
-    return "cond" if name.startswith(("cond", "pos")) else name
+    """The field's two words for what pipelines call by several; other branches, as the one that
+    cuts sound off from pictures, keep the pipeline's name."""
+    word = name.removeprefix("pred_")
+    return next((plain for plain, words in _WORDS.items() if word in words), name)
 
 
 @contextlib.contextmanager
