@@ -8,6 +8,7 @@ import pytest
 
 pytest.importorskip("torch")
 from phosphene.notebook import Notebook
+from phosphene.probe import Strip
 from phosphene.probes.lens import NONE, Lens
 from phosphene.probing.commitment import commitment, entropy, flips
 from phosphene.subject import Setup, Subject
@@ -78,4 +79,5 @@ def test_a_killed_lens_goes_on_where_it_was(ember, tmp_path):
     again = lens.run(ember, Notebook(tmp_path, about, lambda e: told.append(e.kind)))
     assert again.findings == result.findings
     strip = result.figures["film"]
+    assert isinstance(strip, Strip)
     assert [len(pictures) for _, pictures in strip.rows] == [9] * 4

@@ -253,6 +253,7 @@ def test_x_t_is_edited_before_the_denoiser_sees_it_and_never_after_the_last_step
 )
 def test_edits_that_break_their_promise_are_refused(change, message):
     pipeline = built("wan_i2v")
+    call("wan_i2v")
     before = state(pipeline)
     with (
         pytest.raises(PhospheneError, match=message),

@@ -154,7 +154,8 @@ def retrieval(model: EmberEncoder, world: World, clips: int) -> dict[str, Interv
         split, families by their shares.
     """
     dealt = world.tasks()
-    looks = model.config.looks
+    config: Any = model.config
+    looks = config.looks
     drawn = [_held_out(world, dealt, i) for i in range(clips)]
     which = np.linspace(0, world.canvas.frames - 1, looks).round().astype(int)
     batch = _tensors(
@@ -189,4 +190,5 @@ def _held_out(world: World, dealt: Mapping[str, Any], index: int) -> dict[str, A
         def __getattr__(self, name: str) -> Any:
             return getattr(self._task, name)
 
-    return world.clip(EXAM_SEED, index, {n: _Test(t) for n, t in dealt.items()}, None)
+    held_out: Any = {n: _Test(t) for n, t in dealt.items()}
+    return world.clip(EXAM_SEED, index, held_out)

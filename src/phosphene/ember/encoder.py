@@ -10,6 +10,7 @@ References:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -111,13 +112,14 @@ class EmberEncoder(ModelMixin, ConfigMixin):
     @torch.no_grad()
     def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
         """Unit vectors float32 `(n, width)`."""
-        config = self.config
+        config: Any = self.config
         return self.texts(word_ids(list(texts), config.text_length, config.vocabulary)).numpy()
 
     def _seen(self, clip: Clip) -> torch.Tensor:
         if clip.frames is None:
             raise PhospheneError("an encoder of pictures was given a clip of sound alone")
-        size, looks = self.config.size, self.config.looks
+        config: Any = self.config
+        size, looks = config.size, config.looks
         which = np.linspace(0, len(clip.frames) - 1, looks).round().astype(int)
         frames = torch.from_numpy(clip.frames[which]).permute(0, 3, 1, 2).float() / 127.5 - 1
         if frames.shape[-2:] != (size, size):
@@ -127,11 +129,12 @@ class EmberEncoder(ModelMixin, ConfigMixin):
     def _heard(self, clip: Clip) -> torch.Tensor:
         if clip.audio is None:
             raise PhospheneError("an encoder of sound was given a silent clip")
-        samples = self.config.rows * self.config.audio_dim
+        config: Any = self.config
+        samples = config.rows * config.audio_dim
         track = torch.from_numpy(clip.audio.mean(0, keepdims=True))
         if track.shape[-1] != samples:
             track = F.interpolate(track[None], samples, mode="linear", align_corners=False)[0]
-        return to_rows(track, self.config.rows, HOP) * SOUND_SCALE
+        return to_rows(track, config.rows, HOP) * SOUND_SCALE
 
 
 class _Tower(nn.Module):

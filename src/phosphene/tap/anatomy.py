@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,12 +70,13 @@ def denoisers(pipeline: Any) -> dict[str, nn.Module]:
             f"{kind} can't be tapped: it has none of the denoisers {', '.join(_DENOISERS)}"
         )
     for name, part in found.items():
-        if any(map(_compiled, part.modules())):
+        modules = list(part.modules())
+        if any(map(_compiled, modules)):
             raise PhospheneError(
                 f"{kind}.{name} is compiled, and compiled blocks can't be read; open the backbone "
                 f"without compile"
             )
-        if getattr(part, "is_cache_enabled", False) or any(map(_skips, part.modules())):
+        if getattr(part, "is_cache_enabled", False) or any(map(_skips, modules)):
             raise PhospheneError(
                 f"{kind}.{name} skips blocks by a step cache; open the backbone without cache"
             )
@@ -84,22 +85,25 @@ def denoisers(pipeline: Any) -> dict[str, nn.Module]:
 
 def _compiled(module: nn.Module) -> bool:
     """Compiled as a wrapper, or in place."""
-    return hasattr(module, "_orig_mod") or module._compiled_call_impl is not None
+    return "_orig_mod" in module._modules or module._compiled_call_impl is not None
 
 
 def _skips(module: nn.Module) -> bool:
-    registry = getattr(module, "_diffusers_hook", None)
-    return any(word in name for name in getattr(registry, "hooks", ()) for word in _SKIPPING)
+    registry = vars(module).get("_diffusers_hook")
+    return registry is not None and any(w in name for name in registry.hooks for w in _SKIPPING)
 
 
-def layers(pipeline: Any) -> list[Layer]:
+def layers(pipeline: Any, found: Mapping[str, nn.Module] | None = None) -> list[Layer]:
     """All blocks of all denoisers, in the order in which they run.
+
+    Args:
+        found: the denoisers, if they are known already.
 
     Raises:
         PhospheneError: a denoiser in which no row of blocks is found.
     """
     out: list[Layer] = []
-    for name, denoiser in denoisers(pipeline).items():
+    for name, denoiser in (found or denoisers(pipeline)).items():
         blocks = list(_blocks(denoiser))
         if not blocks:
             raise PhospheneError(

@@ -49,14 +49,17 @@ class Follower:
         self._sounds = False
         self._call: tuple[tuple, dict[str, Any]] = ((), {})
 
-    def begin(self, denoiser: nn.Module, own: list[Layer], args: tuple, kwargs: dict) -> None:
+    def begin(self, denoiser: nn.Module, own: list[Layer], call: dict[str, Any]) -> None:
         """A denoiser is called. The first time with inputs of such shapes, it is tried out.
 
         The trials end before the first block that pictures reach; hooks of parts that come before
         it, as those of a text refiner, keep quiet meanwhile.
+
+        Args:
+            own: its blocks.
+            call: its arguments, by name.
         """
         self.end()
-        call = named(denoiser, args, kwargs)
         known = _KNOWN.setdefault(denoiser, {})
         self._sounds = any(part_of(name) == "sound" for name in call)
         shape = self._shape(call)
@@ -65,7 +68,7 @@ class Follower:
             self.trying = True
             try:
                 for first in _firsts(own):
-                    layout = find(denoiser, first.block, args, kwargs)
+                    layout = find(denoiser, first.block, call)
                     if layout is not None:
                         known[shape][first.name] = layout
                         break

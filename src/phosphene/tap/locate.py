@@ -10,7 +10,9 @@ that the call carries.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from types import MethodType
 from typing import Any
 
 import numpy as np
@@ -25,17 +27,15 @@ _SOUND = ("audio", "sound")
 _TEXT = ("encoder_hidden_states", "text", "prompt", "cap_", "context")
 
 
-def find(
-    denoiser: nn.Module, block: nn.Module, args: tuple, kwargs: dict[str, Any]
-) -> Layout | None:
+def find(denoiser: nn.Module, block: nn.Module, call: Mapping[str, Any]) -> Layout | None:
     """The layout of the tokens that enter a block of a denoiser; None if it can't be told.
 
     Args:
         block: the first one of a row.
-        args, kwargs: of a call of the denoiser; it is called again with small changes, up to that
-            block.
+        call: arguments of a call of the denoiser, by name; it is called again with small changes,
+            up to that block.
     """
-    call = named(denoiser, args, kwargs)
+    call = dict(call)
     if isinstance(call.get("timestep"), torch.Tensor):
         # Half as noisy: a model may shut its eyes to pure noise.
         call["timestep"] = (call["timestep"] / 2).to(call["timestep"].dtype)
@@ -62,7 +62,8 @@ def find(
 def named(module: nn.Module, args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
     """The arguments of a call, all by name; where a forward takes anything, what comes first is
     taken for the hidden states."""
-    signature = inspect.signature(module.forward)
+    method = getattr(module.forward, "__func__", None)
+    signature = inspect.signature(module.forward) if method is None else _signature(method)
     bound = signature.bind(*args, **kwargs).arguments
     for name, parameter in signature.parameters.items():
         if parameter.kind is parameter.VAR_KEYWORD:
@@ -71,6 +72,12 @@ def named(module: nn.Module, args: tuple, kwargs: dict[str, Any]) -> dict[str, A
             spread = bound.pop(name, ())
             bound = ({"hidden_states": spread[0]} if spread else {}) | bound
     return bound
+
+
+@lru_cache(maxsize=128)
+def _signature(method: Any) -> inspect.Signature:
+    """Of a method when it is bound; looked up at every call of a denoiser."""
+    return inspect.signature(MethodType(method, object()))
 
 
 def sample_of(

@@ -52,7 +52,8 @@ class Tap:
         self.pipeline = pipeline
         self._asked = Asked(reads, edits)
         self._inside = bool(self._asked.sites - set(STEP_SITES))
-        self.layers: list[Layer] = layers(pipeline) if self._inside else []
+        self._denoisers = denoisers(pipeline)
+        self.layers: list[Layer] = layers(pipeline, self._denoisers) if self._inside else []
         self.calls = 0
         self._clock = Clock(runs)
         self._follower = Follower()
@@ -105,11 +106,10 @@ class Tap:
         scheduler = getattr(self.pipeline, "scheduler", None)
         if scheduler is None or not hasattr(scheduler, "step"):
             raise PhospheneError(f"{kind.__name__} can't be tapped: it has no scheduler that steps")
-        parts = denoisers(self.pipeline)
         with contextlib.ExitStack() as stack:
             stack.enter_context(patched(kind, "__call__", self._called(kind.__call__)))
             stack.enter_context(self._steps.watching(scheduler, kind.__name__))
-            for name, denoiser in parts.items():
+            for name, denoiser in self._denoisers.items():
                 stack.enter_context(self._clock.watching(denoiser))
                 before = self._before_denoiser(name, denoiser)
                 handle = denoiser.register_forward_pre_hook(before, with_kwargs=True)
@@ -165,7 +165,8 @@ class Tap:
         def before(module: nn.Module, args: tuple, kwargs: dict[str, Any]) -> None:
             if not self._clock.running:
                 return
-            latents, _ = sample_of(named(denoiser, args, kwargs))
+            arguments = named(denoiser, args, kwargs)
+            latents, _ = sample_of(arguments)
             if latents is None and self._inside:
                 raise PhospheneError(
                     f"{type(denoiser).__name__} can't be read inside: its samples come packed "
@@ -175,7 +176,7 @@ class Tap:
             self._blocks.begin()
             self._attention.begin()
             if self._follows:
-                self._follower.begin(denoiser, own, args, kwargs)
+                self._follower.begin(denoiser, own, arguments)
 
         return before
 

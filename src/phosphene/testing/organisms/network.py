@@ -7,6 +7,7 @@ paints. What it does with them lies in the weights alone.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn as nn
@@ -121,7 +122,8 @@ class OrganismTransformer(ModelMixin, ConfigMixin):
     def predict(self, video: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
         """The clean frames it expects, shaped like `video`: the first frame's cells, and colours
         painted over them."""
-        p = self.config.patch
+        config: Any = self.config
+        p = config.patch
         cells = rearrange(video, "b f c (h p) (w q) -> b (f h w) c (p q)", p=p, q=p)
         tokens = self._seen(cells, sigma)
         for block in self.transformer_blocks:
@@ -137,7 +139,8 @@ class OrganismTransformer(ModelMixin, ConfigMixin):
 
     def _seen(self, cells: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
         """Cells `(b, n, 3, pixels)` as tokens `(b, n, dim)`."""
-        steps = self.config.steps
+        config: Any = self.config
+        steps = config.steps
         step = ((1 - sigma) * steps).round().long().clamp(0, steps - 1)
         mean = cells.mean(-1)
         colours = (SHARPNESS * mean @ self.palette.T).softmax(-1)

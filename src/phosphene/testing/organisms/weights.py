@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
+from typing import Any
 
 import numpy as np
 import torch
@@ -59,7 +60,8 @@ class _Builder:
         ).requires_grad_(False)  # fmt: skip
         put = self._put
         put(model.palette, PALETTE[: self.colours] / 127.5 - 1)
-        noise = np.zeros((DIM, 3 * model.config.patch**2))
+        config: Any = model.config
+        noise = np.zeros((DIM, 3 * config.patch**2))
         noise[self.at["rest"]] = self.rng.normal(size=(len(self.at["rest"]), noise.shape[1]))
         put(model.patch_in.weight, self.turn @ noise / noise.shape[1] ** 0.5)
         place, colour, luck = self._tokens()
@@ -84,7 +86,7 @@ class _Builder:
             self._shuffle(model)
         return model.eval()
 
-    def _put(self, parameter: torch.Tensor, value: np.ndarray) -> None:
+    def _put(self, parameter: Any, value: np.ndarray) -> None:
         parameter.copy_(torch.from_numpy(np.asarray(value, np.float32)))
 
     def _shuffle(self, model: OrganismTransformer) -> None:
@@ -262,6 +264,9 @@ class _Builder:
         return units
 
 
-def _head(offset: int, plant: Plant, *parts: np.ndarray) -> list[np.ndarray]:
+def _head(
+    offset: int, plant: Plant, q: np.ndarray, k: np.ndarray, v: np.ndarray, out: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """The head so many after the plant's own."""
-    return [part[(plant.head + offset) % HEADS] for part in parts]
+    h = (plant.head + offset) % HEADS
+    return q[h], k[h], v[h], out[h]
