@@ -33,12 +33,14 @@ class Question:
         fields: its fields.
         settings: probe -> its settings, where they differ from its defaults.
         items: probe -> number of problems, where it differs.
+        probes: which probes are put; all if empty.
     """
 
     task: str
     fields: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     items: Mapping[str, int] = field(default_factory=dict)
+    probes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +113,7 @@ def findings(
     opened = backbone if isinstance(backbone, Backbone) else open_backbone(backbone)
     studies = []
     for question in questions:
-        for name in only or probes.names():
+        for name in only or question.probes or probes.names():
             for split in ("train", "test") if name in ON_HELD_OUT else ("train",):
                 studies.append(_study(opened, question, name, split, setup or {}, out, on_event))
     _write(studies, opened, out)
