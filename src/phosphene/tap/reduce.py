@@ -148,7 +148,8 @@ class Frames(Reducer):
         if start is not None:
             n = layout.frames * layout.rows * layout.columns
             tokens = value.narrow(1, start, n).unflatten(1, (layout.frames, -1))
-            return host(tokens.mean(2, dtype=torch.float32).unsqueeze(2), self.dtype)
+            mean = tokens.sum(2, dtype=torch.float32) / tokens.shape[2]
+            return host(mean.unsqueeze(2), self.dtype)
         weights = self._weights.get(layout)
         if weights is None or weights.device != value.device:
             weights = layout.weights(self.masks).to(value.device)

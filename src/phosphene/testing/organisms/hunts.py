@@ -6,6 +6,7 @@ probe that is registered and has no hunt has not been shown to find anything.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
@@ -178,15 +179,13 @@ def _at_once(seed: int) -> Plant:
 
 
 def _emerged(result: Result) -> Place | None:
-    if not claims("emergence: answer")(result):
+    """The cell that the finding names."""
+    finding = next(f for f in result.findings if f.name == "emergence: answer")
+    named = re.search(r"step (\d+), layer (\d+), latent frame (\d+)", finding.says)
+    if not finding.holds or named is None:
         return None
-    rows = [
-        r
-        for r in result.table
-        if r["variable"].startswith("answer") and r["p"] < 0.05 and r["lead_floor"] > 0
-    ]
-    first = min(rows, key=lambda r: (r["step"], r["layer"], r["frame"]))
-    return first["step"], first["layer"], first["frame"]
+    step, layer, frame = map(int, named.groups())
+    return step, layer, frame
 
 
 def _span(result: Result) -> Place | None:
@@ -239,7 +238,7 @@ HUNTS: tuple[Hunt, ...] = (
         lambda plant: (plant.known, plant.layer, plant.carrier),
         _emerged,
         1 / 48,
-        never=claims("emergence: decoy", "beyond what is shown: decoy"),
+        never=claims("emergence: decoy", "beyond a linear x0 probe: decoy"),
         settings={"frames": FRAMES, "permutations": 60, "variables": ("answer", "decoy")},
         items=72,
     ),
@@ -314,8 +313,8 @@ HUNTS: tuple[Hunt, ...] = (
         1 / 5,
         _layer,
         claims("steps or frames"),
-        settings={"strength": 4.0, "problems": 16},
-        items=20,
+        settings={"strength": 6.0, "problems": 32},
+        items=40,
     ),
     Hunt(
         "dominance",
@@ -324,8 +323,8 @@ HUNTS: tuple[Hunt, ...] = (
         lambda plant: (plant.latch,),
         _worst("step"),
         1 / 3,
-        settings={"strength": 4.0, "problems": 16},
-        items=20,
+        settings={"strength": 6.0, "problems": 32},
+        items=40,
     ),
     Hunt(
         "verifier",
