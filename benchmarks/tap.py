@@ -1,6 +1,6 @@
 """What reading a running model costs, in one process, bare and tapped runs in turns.
 
-    python benchmarks/tap.py [--pairs 9]
+    python benchmarks/tap.py [--pairs 31]
     python benchmarks/tap.py --memory
 
 Prints, for Ember and for a Wan of random weights (8 layers of width 256, 5 latent frames, 320
@@ -152,7 +152,7 @@ def memory() -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--pairs", type=int, default=9)
+    parser.add_argument("--pairs", type=int, default=31)
     parser.add_argument("--memory", action="store_true")
     parser.add_argument("--peak", help=argparse.SUPPRESS)
     told = parser.parse_args()

@@ -304,7 +304,10 @@ def test_a_pipeline_without_a_known_denoiser_is_refused():
     bare = SimpleNamespace(scheduler=DDIMScheduler())
     with pytest.raises(PhospheneError, match="none of the denoisers"), Tap(bare, [Read("x0")]):
         pass
-    with pytest.raises(PhospheneError, match="none of the denoisers"), Tap(SimpleNamespace(), [Read("x0")]):
+    with (
+        pytest.raises(PhospheneError, match="none of the denoisers"),
+        Tap(SimpleNamespace(), [Read("x0")]),
+    ):
         pass
 
 
