@@ -21,6 +21,7 @@ from phosphene.testing.organisms.hunts import HUNTS, Hunt
 
 HERE = Path(__file__).parent.parent / "evals" / "planted"
 SEEDS = 20
+ORDER = (("planted", "random weights"), ("does the task otherwise",), ("random answers",))
 HEAD = """# Planted truth
 
 Each probe before small generators whose mechanism is known because it was built by hand
@@ -51,9 +52,11 @@ def main() -> None:
     chosen = [h for h in HUNTS if not asked.probe or h.probe in asked.probe]
     wanted = [
         (hunt.name, kind, seed)
+        for kinds in ORDER
         for seed in range(asked.seeds)
         for hunt in chosen
-        for kind in ("planted", *nulls(hunt))
+        for kind in kinds
+        if kind == "planted" or kind in nulls(hunt)
         if str(seed) not in kept.get(hunt.name, {}).get(kind, {})
     ]
     with ProcessPoolExecutor(asked.jobs) as pool:
@@ -62,8 +65,13 @@ def main() -> None:
             name, kind, seed = work[future]
             kept.setdefault(name, {}).setdefault(kind, {})[str(seed)] = future.result()
             _save(kept)
+            _write(kept)
             sys.stdout.write(f"{name} {kind} {seed} {future.result()}\n")
-    _save(kept)
+    _write(kept)
+
+
+def _write(kept: dict[str, Any]) -> None:
+    """The table, as far as it goes."""
     lines = [_line(hunt, kept[hunt.name]) for hunt in HUNTS if hunt.name in kept]
     (HERE / "README.md").write_text(HEAD + "".join(lines))
 

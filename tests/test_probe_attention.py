@@ -103,7 +103,9 @@ def units(kind: str, items: int, rng: np.random.Generator, size: float = 1.0) ->
     noise = rng.normal(0, 0.01, (items, 2, 2, 2, 8, 8)).cumsum(0) * 0.3
     whole = mass(np.clip(1 / 8 + size * base + noise, 1e-3, None))
     out = {name: m(whole) for name, m in measures(whole).items()}
-    return out | {"mass": whole.mean(3), "heads": whole.mean(1)}
+    out |= {f"answer {name}": value for name, value in out.items()}
+    out |= {"mass": whole.mean(3), "heads": whole.mean(1)}
+    return out | {"answer mass": whole.mean(3), "answer heads": whole.mean(1)}
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from phosphene.probing.flow import (
     measures,
 )
 from phosphene.probing.flow_figures import by_step, frames_heat, heads_heat, strongest_heads
+from phosphene.probing.groups import region
 from phosphene.probing.twin import shuffled
 from phosphene.statistics import holm, sign_flip
 from phosphene.subject import Observation, Subject
@@ -31,15 +32,15 @@ from phosphene.tap import FrameMass, Read
 from phosphene.task import Problem
 
 SAYS = {
-    "forward": "attention of drawn frames to earlier ones less that to later ones is {value:+.3f}",
-    "chain": "attention of a drawn frame to the one just before less that to the one just after is "
+    "forward": "attention of {who} to earlier frames less that to later ones is {value:+.3f}",
+    "chain": "attention of {who} to the frame just before less that to the one just after is "
     "{value:+.3f}",
-    "first frame": "attention of drawn frames to the first one less that to another one is "
-    "{value:+.3f}",
-    "text": "drawn frames give {value:.3f} of their attention to the words",
-    "sound": "drawn frames give {value:.3f} of their attention to the sound",
+    "first frame": "attention of {who} to the first frame less that to another is {value:+.3f}",
+    "text": "{who} give {value:.3f} of their attention to the words",
+    "sound": "{who} give {value:.3f} of their attention to the sound",
 }
-MEASURES = tuple(SAYS)
+WHO = {"": "drawn frames", "answer ": "the answer's tokens in drawn frames"}
+MEASURES = tuple(who + name for who in WHO for name in SAYS)
 
 
 @dataclass(frozen=True)
@@ -98,12 +99,15 @@ class Attention(Probe):
             )
         findings = _findings(names, ours, theirs, len(few))
         figures: dict[str, Figure] = {
-            "frames": frames_heat(ours["mass"]),
+            "frames": frames_heat(ours["mass"], "Attention between frames"),
+            "answer": frames_heat(
+                ours["answer mass"], "Attention of the answer's tokens, by frame"
+            ),
             "steps": by_step(names, ours),
         }
         for name in names:
             figures[f"heads {name}"] = heads_heat(name, ours, theirs)
-        strongest = next(n for n in ("chain", "forward", *names) if n in names)
+        strongest = next(n for n in ("answer chain", "answer first frame", *names) if n in names)
         figures["strongest heads"] = strongest_heads(strongest, ours)
         size = ours[names[0]].shape
         notes = [
@@ -115,28 +119,56 @@ class Attention(Probe):
         return Result(_table(names, ours, theirs), findings, figures, notes)
 
     def _look(self, subject: Subject, problems: Sequence[Problem]) -> Arrays:
-        """Of each problem: measures `(items, steps, layers, heads)`; `mass` between frames, mean
-        over heads, `(items, steps, layers, g, g)`; `heads`, mean over steps, `(items, layers,
-        heads, g, g)`."""
-        requests = [subject.request(p) for p in problems]
-        read = Read("map", FrameMass(self.sampled))
-        mass = np.stack([_ordered(o) for o in subject.run(requests, [read])])
-        out = {name: measure(mass).astype(np.float32) for name, measure in measures(mass).items()}
-        return out | {"mass": mass.mean(3), "heads": mass.mean(1)}
+        """Of each problem: measures `(items, steps, layers, heads)`, of all tokens of a frame and
+        of those in the answer's part of the picture; `mass` between frames, mean over heads,
+        `(items, steps, layers, g, g)`, `answer mass` likewise; `heads`, those maps mean over steps,
+        `(items, layers, heads, g, g)`."""
+        found = [
+            _ordered(seen)
+            for part in batches(problems, subject.batch)
+            for seen in self._run(subject, part)
+        ]
+        rows = np.stack(found)
+        size = rows.shape[-1]
+        whole = rows[..., :size, :]
+        answer = np.concatenate([rows[..., :BESIDE, :], rows[..., size:, :]], -2)
+        out: dict[str, np.ndarray] = {"mass": whole.mean(3), "answer mass": answer.mean(3)}
+        out |= {"heads": whole.mean(1), "answer heads": answer.mean(1)}
+        for who, mass in zip(WHO, (whole, answer), strict=True):
+            for name, measure in measures(mass).items():
+                out[who + name] = measure(mass).astype(np.float32)
+        return out
+
+    def _run(self, subject: Subject, problems: Sequence[Problem]) -> list[Observation]:
+        """One batch, each sample with the place of its own answer."""
+        mask = np.stack([region(subject, p) for p in problems])
+        read = Read("map", FrameMass(mask, self.sampled))
+        try:
+            return subject.run([subject.request(p) for p in problems], [read])
+        except PhospheneError:
+            if subject.batch >= len(problems):
+                raise
+            # The pipeline has turned out to take one sample at a time.
+            return [seen for p in problems for seen in self._run(subject, [p])]
 
     def _twin(self, subject: Subject, problems: Sequence[Problem], seed: int) -> Arrays:
         """The measures of a network with shuffled weights."""
         with shuffled(subject.pipeline, seed + 1):
-            found = [self._look(subject, part) for part in batches(problems, subject.setup.batch)]
-        names = [n for n in MEASURES if n in found[0]]
-        out = {name: np.concatenate([f[name] for f in found]) for name in names}
-        broken = [name for name in names if not np.isfinite(out[name]).all()]
+            found = self._look(subject, problems)
+        out = {name: found[name] for name in MEASURES if name in found}
+        broken = [name for name in out if not np.isfinite(out[name]).all()]
         if broken:
             raise PhospheneError(
                 f"{subject.backbone.id} with shuffled weights breaks down (no finite {broken[0]}); "
                 f"try it in float32"
             )
         return out
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Who looks, and the measure."""
+    who = next(w for w in reversed(WHO) if name.startswith(w))
+    return who, name.removeprefix(who)
 
 
 def _ordered(seen: Observation) -> np.ndarray:
@@ -159,27 +191,30 @@ def _findings(
     names: Sequence[str], ours: Arrays, theirs: Sequence[Arrays], few: int
 ) -> list[Finding]:
     """One a measure: its mean over steps, layers and heads."""
-    mean = np.nanmean(drawn(ours["mass"]), (0, 1, 2))
     asked: list[tuple[str, np.ndarray, np.ndarray, float]] = []
     left: list[Finding] = []
     for name in names:
         items = ours[name].mean((1, 2, 3)).astype(float)
         twins = np.array([t[name].mean() for t in theirs], float)
-        if name in ORDERED and len(mean) < FEWEST:
+        who, plain = _split(name)
+        mean = drawn(ours[f"{who}mass"]).mean((0, 1, 2))
+        if plain in ORDERED and len(mean) < FEWEST:
             says = f"not asked: {len(mean)} drawn frames have too few orders; {FEWEST} are needed"
             left.append(Finding(name, says, None, float(items.mean()), n=len(items)))
             continue
-        null = 0.0 if name in ORDERED else float(twins.mean())
+        null = 0.0 if plain in ORDERED else float(twins.mean())
         p = max(sign_flip(items - null), among_twins(float(items[:few].mean()), twins))
-        if name in ORDERED:
-            p = max(p, by_order(ORDERED[name], mean))
+        if plain in ORDERED:
+            p = max(p, by_order(ORDERED[plain], mean))
         asked.append((name, items, twins, p))
     made = []
     for (name, items, twins, _), p in zip(asked, holm([a[3] for a in asked]), strict=True):
         value, low, high = (float(v) for v in interval(items))
         null = float(twins.mean())
         clear = not low <= null <= high
-        says = SAYS[name].format(value=value) + f"; with shuffled weights {null:+.3f}"
+        who, plain = _split(name)
+        says = SAYS[plain].format(value=value, who=WHO[who])
+        says += f"; with shuffled weights {null:+.3f}"
         made.append(
             Finding(
                 name,

@@ -21,14 +21,14 @@ def _there(mass: np.ndarray) -> np.ndarray:
     return np.flatnonzero(~np.isnan(mass.reshape(-1, *mass.shape[-2:])).all((0, 2)))
 
 
-def frames_heat(mass: np.ndarray) -> Heat:
+def frames_heat(mass: np.ndarray, title: str) -> Heat:
     """A map for each layer, mean over items, steps and heads."""
     here = _there(mass)
     names = [_names(mass.shape[-1])[g] for g in here]
     values, low, high = interval(mass.mean(1)[..., here[:, None], here])
     panels = [f"layer {n}" for n in range(len(values))]
     return Heat(
-        "Attention between frames, mean over steps and heads",
+        f"{title}, mean over steps and heads",
         "looked at",
         "who looks",
         names,
@@ -45,7 +45,7 @@ def heads_heat(name: str, ours: Arrays, theirs: Sequence[Arrays]) -> Heat:
     """A measure by layer and head, mean over steps."""
     values, low, high = interval(ours[name].mean(1))
     twins = np.stack([t[name].mean((0, 1)) for t in theirs])
-    null = 0.0 if name in ORDERED else float(twins.mean())
+    null = 0.0 if name.removeprefix("answer ") in ORDERED else float(twins.mean())
     beyond = np.abs(values - null) > np.abs(twins - null).max()
     return Heat(
         f"{name}, by layer and head, mean over steps",
@@ -67,9 +67,10 @@ def strongest_heads(name: str, ours: Arrays) -> Heat:
     size = np.abs(ours[name].mean((0, 1)))
     order = np.argsort(size, axis=None)[::-1][:SHOWN]
     places = list(zip(*(i.tolist() for i in np.unravel_index(order, size.shape)), strict=True))
-    here = _there(ours["heads"])
-    names = [_names(ours["heads"].shape[-1])[g] for g in here]
-    maps = np.stack([ours["heads"][:, n, h].mean(0) for n, h in places])
+    held = ours["answer heads" if name.startswith("answer") else "heads"]
+    here = _there(held)
+    names = [_names(held.shape[-1])[g] for g in here]
+    maps = np.stack([held[:, n, h].mean(0) for n, h in places])
     return Heat(
         f"Heads in which {name} is largest, mean over steps",
         "looked at",

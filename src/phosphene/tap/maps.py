@@ -132,7 +132,7 @@ class Mass(Reducer):
         key = (asking, keys, value.query.device)
         if key not in self._plans:
             self._plans[key] = Plan(
-                _groups(self.queries, asking, at),
+                _groups(self.queries, asking, at)[None],
                 _groups(self.keys, keys, at),
                 self.sampled,
                 self.seed,
@@ -150,10 +150,13 @@ class FrameMass(Reducer):
     `cross_map` the columns are single words: `(samples, heads, 3 + frames, words)`.
 
     Args:
+        mask: bool `(samples or 1, height, width)`, a part of the picture at any resolution: there
+            are as many rows again as frames, of the tokens of each frame that lie in it.
         sampled: look at that many queries of each group only, chosen by chance; None for all.
         seed: of the choice.
     """
 
+    mask: np.ndarray | None = None
     sampled: int | None = None
     seed: int = 0
     _plans: dict = field(default_factory=dict, init=False, repr=False)
@@ -174,10 +177,20 @@ class FrameMass(Reducer):
         if key not in self._plans:
             seen = value.keys
             columns = np.eye(value.key.shape[2], dtype=bool) if seen is None else groups(seen)
-            self._plans[key] = Plan(
-                groups(layout), columns, self.sampled, self.seed, value.query.device
-            )
+            rows = groups(layout)[None]
+            if self.mask is not None:
+                rows = np.concatenate(
+                    [rows.repeat(len(self.mask), 0), _inside(layout, self.mask)], 1
+                )
+            self._plans[key] = Plan(rows, columns, self.sampled, self.seed, value.query.device)
         return self._plans[key](value)
+
+
+def _inside(layout: Layout, mask: np.ndarray) -> np.ndarray:
+    """Bool `(samples, frames, tokens)`: tokens of each frame that lie in the samples' masks."""
+    return np.stack(
+        [[layout.inside(m, [f]) for f in range(layout.frames)] for m in mask.astype(np.float32)]
+    )
 
 
 def groups(layout: Layout) -> np.ndarray:
@@ -190,7 +203,7 @@ class Plan:
     """How one shape of map is reduced: tensors that are made once.
 
     Args:
-        queries: bool `(groups, queries)`.
+        queries: bool `(samples or 1, groups, queries)`.
         keys: bool `(groups, keys)`.
         sampled, seed: as in `Mass`.
         device: of the map.
@@ -206,25 +219,34 @@ class Plan:
     ) -> None:
         self._which: torch.Tensor | None = None
         if sampled is not None:
-            rng = np.random.default_rng(seed)
-            chosen = [rng.permutation(np.flatnonzero(members))[:sampled] for members in queries]
-            which = np.unique(np.concatenate(chosen)).astype(int)
-            kept = np.zeros_like(queries)
-            for row, members in zip(kept, chosen, strict=True):
-                row[members] = True
-            queries = kept[:, which]
+            queries, which = _chosen(queries, sampled, seed)
             self._which = torch.from_numpy(which).to(device)
-        self._single = queries.shape[0] == queries.shape[1] and bool(
-            (queries == np.eye(len(queries), dtype=bool)).all()
-        )
+        single = np.eye(queries.shape[2], dtype=bool)
+        self._single = queries.shape[1:] == single.shape and bool((queries == single).all())
         weights = torch.from_numpy(queries).float().to(device)
         # A group without tokens has no mean: 0 / 0.
-        self._weights = weights / weights.sum(1, keepdim=True)
+        self._weights = (weights / weights.sum(-1, keepdim=True))[:, None]
         self._keys = torch.from_numpy(keys).to(device)
 
     def __call__(self, value: AttentionMap) -> torch.Tensor:
         rows = value.per_sample(value.mass(self._keys, self._which).float())
-        return host(rows if self._single else torch.matmul(self._weights, rows))
+        if self._single:
+            return host(rows)
+        if len(self._weights) not in (1, len(rows)):
+            raise PhospheneError(
+                f"{len(self._weights)} masks for {len(rows)} samples; give one each"
+            )
+        return host(torch.matmul(self._weights, rows))
+
+
+def _chosen(queries: np.ndarray, sampled: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """At most so many queries of each group, and the numbers of all that are in one."""
+    rng = np.random.default_rng(seed)
+    kept = np.zeros_like(queries)
+    for place in np.ndindex(queries.shape[:2]):
+        kept[place][rng.permutation(np.flatnonzero(queries[place]))[:sampled]] = True
+    which = np.flatnonzero(kept.any((0, 1)))
+    return kept[..., which], which
 
 
 def _groups(groups: np.ndarray | None, tokens: int, at: Address) -> np.ndarray:

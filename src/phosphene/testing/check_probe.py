@@ -76,10 +76,13 @@ def hunts(probe: str) -> list[Hunt]:
 
 
 def nulls(hunt: Hunt) -> dict[str, Callable[[int], Plant]]:
-    """Kinds of organisms without the place that is looked for, by seed."""
-    out: dict[str, Callable[[int], Plant]] = {"random weights": organisms.random}
-    if hunt.mute:
-        out["random answers"] = organisms.mute
+    """Kinds of organisms without the place that is looked for, by seed. Of those that can't do the
+    task all claims count, so they are asked once a probe, by its first hunt."""
+    out: dict[str, Callable[[int], Plant]] = {}
+    if hunt is hunts(hunt.probe)[0]:
+        out["random weights"] = organisms.random
+        if hunt.mute:
+            out["random answers"] = organisms.mute
     if hunt.spared is not None:
         out["does the task otherwise"] = hunt.spared
     return out

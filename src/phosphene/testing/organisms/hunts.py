@@ -208,7 +208,7 @@ def _chained(seed: int) -> Plant:
 
 def _strongest(result: Result) -> Place | None:
     """Of the heads that are marked, the one that looks back the most."""
-    heads = result.figures["heads chain"]
+    heads = result.figures["heads answer chain"]
     assert isinstance(heads, Heat)
     assert heads.marks is not None
     if not heads.marks.any():
@@ -240,7 +240,7 @@ HUNTS: tuple[Hunt, ...] = (
         1 / 48,
         never=claims("emergence: decoy", "beyond a linear x0 probe: decoy"),
         settings={"frames": FRAMES, "permutations": 60, "variables": ("answer", "decoy")},
-        items=72,
+        items=56,
     ),
     Hunt(
         "gap",
@@ -252,7 +252,7 @@ HUNTS: tuple[Hunt, ...] = (
         _at_once,
         claims("knows before"),
         settings={"frames": FRAMES, "permutations": 60},
-        items=72,
+        items=56,
     ),
     Hunt(
         "patch",
@@ -344,7 +344,9 @@ HUNTS: tuple[Hunt, ...] = (
         _strongest,
         1 / 12,
         _layer,
-        lambda result: claims("forward", "chain")(result) or _strongest(result) is not None,
+        lambda result: (
+            claims("answer forward", "answer chain")(result) or _strongest(result) is not None
+        ),
         mute=False,
         items=16,
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from typing import Any, ClassVar
 
@@ -52,7 +53,7 @@ class ColourSum(Task):
                 f"colour_sum.colours must lie in 3..{len(PALETTE)}; got {self.colours}"
             )
 
-    @property
+    @cached_property
     def places(self) -> dict[str, tuple[int, int]]:
         """Row and column of the cell of each of `ROLES`."""
         cells = list(product(range(CELLS), repeat=2))
