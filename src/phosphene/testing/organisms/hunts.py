@@ -108,6 +108,11 @@ def _layer(seed: int) -> Plant:
     return Plant(layer=layer, head=head, seed=seed)
 
 
+def _soft(seed: int) -> Plant:
+    """Painted softly: a gradient has to get through."""
+    return replace(_layer(seed), firm=4.0)
+
+
 def _carrier(seed: int) -> Plant:
     layer, carrier = _pick(seed, LAYERS, DRAWN[:-1])
     return Plant(layer=layer, carrier=carrier, seed=seed)
@@ -277,7 +282,7 @@ HUNTS: tuple[Hunt, ...] = (
     Hunt(
         "attribution",
         "layer at which the operands are copied",
-        _layer,
+        _soft,
         lambda plant: (plant.layer,),
         _overtaken,
         1 / 3,
