@@ -125,6 +125,48 @@ class Backbone(abc.ABC):
         """One clip for each request, in order. Sample i depends on its own request alone."""
 
 
+@dataclass(frozen=True, eq=False)
+class Preview:
+    """A sample on its way.
+
+    Args:
+        request: what it is to become.
+        clip: what it looks like: the predicted clean sample, decoded; or the sample itself, once it
+            is finished.
+        steps: denoising steps behind it.
+        finished: whether that was the last one.
+        state: what the backbone needs to go on; its own business, held in memory.
+    """
+
+    request: Request
+    clip: Clip
+    steps: int
+    finished: bool
+    state: Any = None
+
+
+class Previewing(Backbone):
+    """A backbone whose samples can be looked at, and left, before they are finished."""
+
+    @abc.abstractmethod
+    def advance(
+        self, requests: Sequence[Request], to: int | None, given: Sequence[Preview | None]
+    ) -> list[Preview]:
+        """Denoise up to a step, or to the end.
+
+        Args:
+            requests: alike (`like`), one a sample.
+            to: denoising steps that are to be behind each; None for all of them, and then the clip
+                equals what `generate` makes of the request.
+            given: for each request a preview whose first `steps` steps are the same as its own, or
+                None: they are taken from there and cost nothing. The caller vouches that they are
+                the same; a request may differ from the preview's in steering of later steps.
+
+        Raises:
+            PhospheneError: as `generate`; or a step beyond the last one.
+        """
+
+
 def open_backbone(spec: BackboneSpec | str) -> Backbone:
     """Find the backbone that `spec` names: a registered name, a directory, or a hub id.
 

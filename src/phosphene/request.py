@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from phosphene.errors import PhospheneError
+from phosphene.noise import Noise
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +31,10 @@ class Request:
         guidance: classifier-free guidance scale.
         seed, index: the sample's randomness depends on this pair and on nothing else.
         extra: further arguments of the backbone's own call, by name; JSON-able values.
+        noise: stream (`video`, `audio`) -> record of a `Noise`; streams that are missing draw from
+            (seed, index).
+        steering: what is done to the sample while it is made, each `{"op": NAME, ...}` with the
+            fields of the steer of that name (`phosphene.steer`).
 
     Raises:
         PhospheneError: a value out of its range.
@@ -49,6 +54,8 @@ class Request:
     seed: int = 0
     index: int = 0
     extra: Mapping[str, Any] = field(default_factory=dict)
+    noise: Mapping[str, Sequence[Sequence[float]]] = field(default_factory=dict)
+    steering: Sequence[Mapping[str, Any]] = ()
 
     def __post_init__(self) -> None:
         for name in ("width", "height", "frames", "steps", "fps", "duration"):
@@ -61,6 +68,8 @@ class Request:
             raise PhospheneError(
                 f"seed must lie in 0..2^63-1 and index be >= 0; got {self.seed}, {self.index}"
             )
+        for terms in self.noise.values():
+            Noise.of(terms)
         for name in ("first_frame", "last_frame"):
             image = getattr(self, name)
             if image is not None and (
@@ -88,12 +97,16 @@ class Request:
         out: dict[str, Any] = {}
         for f in fields(self):
             value = getattr(self, f.name)
+            if f.name in ("noise", "steering") and not value:
+                continue  # what was asked before there were such fields keeps its key
             if isinstance(value, np.ndarray):
                 value = {"sha256": image_digest(value), "shape": list(value.shape)}
             elif isinstance(value, Fraction):
                 value = str(value)
             elif isinstance(value, Mapping):
                 value = dict(value)
+            elif isinstance(value, list | tuple):
+                value = [dict(v) for v in value]
             out[f.name] = value
         return out
 

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from diffusers.utils import torch_utils
 
+from phosphene.noise import Noise
 from phosphene.request import Request
 
 _ORIGINAL = torch_utils.randn_tensor
@@ -35,8 +36,26 @@ class Joint(torch.Generator):
     members: list[torch.Generator]
 
 
+class Mixed(torch.Generator):
+    """One sample's generator whose normal draws are mixed from several seeds."""
+
+    noise: Noise
+    members: list[torch.Generator]
+
+
 def _generators(requests: Sequence[Request], stream: str) -> list[torch.Generator]:
-    return [torch.Generator().manual_seed(r.stream(stream)) for r in requests]
+    return [_generator(r, stream) for r in requests]
+
+
+def _generator(request: Request, stream: str) -> torch.Generator:
+    if stream not in request.noise:
+        return torch.Generator().manual_seed(request.stream(stream))
+    noise = Noise.of(request.noise[stream])
+    mixed = Mixed()
+    mixed.manual_seed(noise.terms[0][0])
+    mixed.noise = noise
+    mixed.members = [torch.Generator().manual_seed(seed) for seed, _, _ in noise.terms]
+    return mixed
 
 
 class Streams:
@@ -110,10 +129,10 @@ class Streams:
         shape = tuple(shape)
         drawn = torch.float32 if dtype in _HALVES else dtype
         if len(members) == 1:
-            noise = sampler(shape, generator=members[0], dtype=drawn, **kwargs)
+            noise = _drawn(sampler, shape, members[0], dtype=drawn, **kwargs)
         elif shape and shape[0] % len(members) == 0:
             rows = (shape[0] // len(members), *shape[1:])
-            noise = torch.cat([sampler(rows, generator=g, dtype=drawn, **kwargs) for g in members])
+            noise = torch.cat([_drawn(sampler, rows, g, dtype=drawn, **kwargs) for g in members])
         else:
             raise CannotBatch(f"noise of shape {shape} can't be shared by {len(members)} samples")
         return noise.to(device=device or "cpu", dtype=dtype or torch.get_default_dtype())
@@ -141,6 +160,15 @@ class Streams:
             states.append(torch.cuda.get_rng_state())
         joints = (self.generator, self._audio_generator)
         return states + [g.get_state() for g in joints if isinstance(g, Joint)]
+
+
+def _drawn(
+    sampler: Callable[..., torch.Tensor], shape: Any, generator: torch.Generator, **kwargs: Any
+) -> torch.Tensor:
+    if isinstance(generator, Mixed) and sampler is _randn:
+        draws = [sampler(shape, generator=g, **kwargs) for g in generator.members]
+        return generator.noise.mix(draws)
+    return sampler(shape, generator=generator, **kwargs)
 
 
 def _accelerators() -> list[int]:

@@ -151,7 +151,7 @@ class Profile:
         return next((name for name in _DENOISERS if name in parts), None)
 
     def capabilities(self, spec: BackboneSpec) -> Capabilities:
-        accepts = set(self.names) | {"seed", "index"}
+        accepts = set(self.names) | {"seed", "index", "noise", "steering"}
         if self.labels_fps:
             accepts.add("fps")
         by_name = {name: field for field, name in self.names.items()}

@@ -14,7 +14,7 @@ from phosphene.backbones.diffusers.profile import Profile
 from phosphene.errors import PhospheneError, unknown
 from phosphene.request import Request
 
-_ALWAYS = {"seed", "index", "extra"}
+_ALWAYS = {"seed", "index", "extra", "noise", "steering"}
 
 
 def check(profile: Profile, request: Request, dry_run: bool = True) -> None:
@@ -28,6 +28,7 @@ def check(profile: Profile, request: Request, dry_run: bool = True) -> None:
     """
     _check_fields(profile, request)
     _check_extra(profile, request)
+    _check_noise(profile, request)
     _check_needed(profile, request)
     _check_size(profile, request)
     _check_frames(profile, request)
@@ -66,6 +67,16 @@ def _check_extra(profile: Profile, request: Request) -> None:
             field = by_name[name]
             raise PhospheneError(f"extra {name}={value!r} is the request's {field}: give {field}")
         raise unknown(f"argument of {profile.cls.__name__}", name, known)
+
+
+def _check_noise(profile: Profile, request: Request) -> None:
+    streams = {"audio" if kind == "audio" else "video" for kind in profile.produces}
+    other = sorted(set(request.noise) - streams)
+    if other:
+        raise PhospheneError(
+            f"noise for the stream {other[0]!r} can't be honoured: {profile.cls.__name__} draws "
+            f"{' and '.join(sorted(streams))}"
+        )
 
 
 def _check_needed(profile: Profile, request: Request) -> None:

@@ -1,0 +1,1 @@
+"""Explorers: one file is one. See `phosphene.explorer`."""

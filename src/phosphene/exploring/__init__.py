@@ -1,0 +1,1 @@
+"""What explorers, sessions and reports share."""

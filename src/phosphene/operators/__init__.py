@@ -1,0 +1,1 @@
+"""Operators: one file is one. See `phosphene.operator`."""

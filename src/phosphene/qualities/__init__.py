@@ -1,0 +1,1 @@
+"""Qualities: one file is one. See `phosphene.quality`."""

@@ -1,0 +1,1 @@
+"""Steers: one file is one. See `phosphene.steer`."""
