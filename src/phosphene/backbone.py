@@ -61,6 +61,7 @@ class Capabilities:
         defaults: `Request` field -> the value used when the field is None, where known.
         options: the `BackboneSpec` fields it can honour (`offload`, `cache`, `lora`, ...).
         notes: what a user should know, a line each.
+        explored: settings of a `Search` that suit it, for users who leave them open.
     """
 
     produces: frozenset[str]
@@ -70,6 +71,7 @@ class Capabilities:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     options: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
+    explored: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Backbone(abc.ABC):

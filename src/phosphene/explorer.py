@@ -31,6 +31,7 @@ class View:
         rng: the round's own; the same in a resumed session.
         targets: descriptors' worth of wishes, unit float32 `(n, d)` in the space of `vector`, one a
             target prompt; empty where nothing was wished or the embedding knows no words.
+        latents: id -> digest of a candidate's final latent, for explorers that want latents.
     """
 
     space: Space
@@ -38,6 +39,7 @@ class View:
     operators: Mapping[str, Operator]
     rng: np.random.Generator
     targets: np.ndarray
+    latents: Mapping[str, str]
 
 
 class Explorer(abc.ABC):
@@ -48,9 +50,11 @@ class Explorer(abc.ABC):
 
     Attributes:
         name: as registered.
+        wants_latents: whether the final latents of what is made are to be kept.
     """
 
     name: ClassVar[str]
+    wants_latents: ClassVar[bool] = False
 
     @abc.abstractmethod
     def ask(self, count: int, view: View) -> list[Proposal]:

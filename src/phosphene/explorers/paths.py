@@ -1,0 +1,145 @@
+"""Search over paths: samples are parted half-way, looked at, and the best go on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from phosphene.candidate import Candidate, Proposal
+from phosphene.errors import PhospheneError
+from phosphene.explorer import Explorer, View
+from phosphene.exploring.branching import (
+    branched,
+    check_shares,
+    looks,
+    require_branching,
+    shared,
+)
+from phosphene.exploring.merit import best
+from phosphene.exploring.mutation import redrawn
+
+
+@dataclass
+class _Group:
+    """One prompt's paths.
+
+    Attributes:
+        looks: steps after which to look.
+        passed: how many of the looks are behind.
+        lines: of every kept path its previews, oldest first; empty before the first look, and of a
+            group that has come to its end.
+    """
+
+    looks: list[int]
+    passed: int = 0
+    lines: list[list[Candidate]] = field(default_factory=list)
+
+
+@dataclass
+class Paths(Explorer):
+    """Keeps N paths, parts each in M at every look, and finishes those of the last one.
+
+        N M independent draws, denoised to the first look;  keep the N best previews
+        at every look: exchange a share b of the noise M times, `back` earlier; denoise to the
+        next look, at last to the end;  keep the N best
+
+    The paper adds noise to go back from sigma to a higher one; here the noise of the earlier step
+    itself is exchanged in part, so that a path stays on the sampler's own steps. What is before the
+    exchange isn't made again.
+
+    Args:
+        keep: N, paths that go on.
+        copies: M, of each path.
+        shares: when to look, shares of the steps, rising.
+        back: how far before a look its copies part, a share of the steps, 0 to below 1.
+        b: share of the noise that is exchanged, 0..1.
+
+    Attributes:
+        winners: ids of the best of each group, in the order in which they were found.
+
+    Raises:
+        PhospheneError: a setting out of its range; when asked, a backbone without previews or
+            steering.
+
+    References:
+        Inference-Time Scaling for Diffusion Models beyond Scaling Denoising Steps (Ma et al.,
+        2025), section 3.1, https://arxiv.org/abs/2501.09732
+    """
+
+    name = "paths"
+
+    keep: int = 2
+    copies: int = 4
+    shares: Sequence[float] = (0.25, 0.5)
+    back: float = 0.0
+    b: float = 0.7
+    winners: list[str] = field(default_factory=list, init=False)
+    _groups: list[_Group] = field(default_factory=list, init=False)
+
+    def __post_init__(self) -> None:
+        self.shares = check_shares(self.shares, self.name)
+        if self.keep < 1 or self.copies < 2:
+            raise PhospheneError(
+                f"paths: keep must be at least 1 and copies at least 2; got {self.keep}, "
+                f"{self.copies}"
+            )
+        if not 0 < self.b <= 1 or not 0 <= self.back < 1:
+            raise PhospheneError(
+                f"paths: b lies in 0..1 and back in 0 to below 1; got {self.b}, {self.back}"
+            )
+
+    def ask(self, count: int, view: View) -> list[Proposal]:
+        require_branching(view.space, self.name)
+        self._groups = [g for g in self._groups if g.lines]
+        if self._groups:
+            return [p for i, g in enumerate(self._groups) for p in self._onward(i, g, view)]
+        groups = max(1, count // (self.keep * self.copies))
+        return [p for place in range(groups) for p in self._start(place, view)]
+
+    def tell(self, candidates: Sequence[Candidate], view: View) -> None:
+        told: dict[int, list[Candidate]] = {}
+        for candidate in candidates:
+            if not candidate.failed and "group" in candidate.proposal.note:
+                told.setdefault(candidate.proposal.note["group"], []).append(candidate)
+        for place, group in enumerate(self._groups):
+            self._choose(group, told.get(place, []), view)
+
+    def _start(self, place: int, view: View) -> list[Proposal]:
+        first = view.space.random(view.rng)
+        stops = looks(self.shares, view.space.steps_of(first), self.name)
+        self._groups.append(_Group(stops))
+        others = self.keep * self.copies - 1
+        genomes = [first, *(redrawn(first, view.space, view.rng) for _ in range(others))]
+        note = {"group": place}
+        return [Proposal(g, "fresh", stop=stops[0], note=note) for g in genomes]
+
+    def _onward(self, place: int, group: _Group, view: View) -> list[Proposal]:
+        stop = group.looks[group.passed] if group.passed < len(group.looks) else None
+        proposals = []
+        for number, line in enumerate(group.lines):
+            tip = line[-1]
+            back = round(self.back * view.space.steps_of(tip.genome))
+            step = max(1, group.looks[group.passed - 1] - back)
+            note = {"group": place, "line": number}
+            for _ in range(self.copies):
+                genome = branched(tip.genome, step, self.b, view.rng)
+                after = shared(line, step)
+                proposals.append(Proposal(genome, "renoise", (tip.id,), stop, after, note))
+        return proposals
+
+    def _choose(self, group: _Group, told: Sequence[Candidate], view: View) -> None:
+        """Keep the best previews, or name the best of the finished ones."""
+        finished = best([c for c in told if c.finished], view.archive)
+        if finished is not None:
+            self.winners.append(finished.id)
+        previews = sorted(
+            (c for c in told if c.proposal.stop is not None), key=lambda c: (-c.quality, c.id)
+        )
+        old = group.lines
+        group.passed += 1
+        group.lines = [
+            [*(old[c.proposal.note["line"]] if old else []), c] for c in previews[: self.keep]
+        ]
+
+
+COMPONENT = Paths

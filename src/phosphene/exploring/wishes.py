@@ -1,0 +1,90 @@
+"""Wishes: what people ask for directly, and what they turn out to like."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from phosphene.candidate import Proposal
+from phosphene.errors import PhospheneError
+from phosphene.genome import Genome
+from phosphene.operator import Operator, new_seed
+from phosphene.session import Session
+from phosphene.space import Space
+
+_CHILDREN = 3  # of an item that more is wanted of
+_BLENDS = 2
+
+
+def wishes(
+    events: Sequence[Mapping[str, Any]],
+    session: Session,
+    operators: Mapping[str, Operator],
+    space: Space,
+    rng: np.random.Generator,
+) -> list[Proposal]:
+    """Proposals that answer what people asked for; what can't be answered is passed over."""
+    out: list[Proposal] = []
+    for event in events:
+        try:
+            out += _answer(event, session, operators, space, rng)
+        except PhospheneError:
+            continue  # an item of another session, or one that failed
+    return out
+
+
+def _answer(
+    event: Mapping[str, Any],
+    session: Session,
+    operators: Mapping[str, Operator],
+    space: Space,
+    rng: np.random.Generator,
+) -> list[Proposal]:
+    kind = event["kind"]
+    if kind == "more":
+        genome = session.proposal(event["id"]).genome
+        near = (0.3, 0.5, 0.7)[:_CHILDREN]
+        return [Proposal(moved(genome, step, rng), "asked-more", (event["id"],)) for step in near]
+    if kind == "blend":
+        first, second = event["ids"]
+        parents = [session.proposal(id).genome for id in (first, second)]
+        return [
+            Proposal(operators["blend"].breed(order, space, rng), "asked-blend", (first, second))
+            for order in (parents, parents[::-1])[:_BLENDS]
+            if "blend" in operators
+        ]
+    if kind == "prompt" and space.speaks:
+        genome = session.proposal(event["id"]).genome
+        spoken = replace(genome, prompt=event["prompt"], atoms={})
+        return [
+            Proposal(spoken, "asked-prompt", (event["id"],)),
+            Proposal(moved(spoken, 0.5, rng), "asked-prompt", (event["id"],)),
+        ]
+    return []
+
+
+def moved(genome: Genome, step: float, rng: np.random.Generator) -> Genome:
+    """The genome a pCN step away in every stream."""
+    noise = {stream: n.moved(new_seed(rng), step) for stream, n in genome.noise.items()}
+    return replace(genome, noise=noise)
+
+
+_LIKED = {"like": 1, "pin": 1, "more": 1, "dislike": -1, "hide": -1, "away": -1}
+
+
+class Taste:
+    """What people said about the candidates of an archive.
+
+    Args:
+        events: people's events so far.
+        archive: what they may be about; the rest is passed over.
+    """
+
+    def __init__(self, events, archive):
+        self._archive = archive
+
+    def fitness(self, rng):
+        return np.array([c.quality for c in self._archive], np.float32)
