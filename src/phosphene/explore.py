@@ -16,6 +16,7 @@ from phosphene.candidate import Candidate, Proposal
 from phosphene.errors import PhospheneError
 from phosphene.explorer import Explorer, View, explorers
 from phosphene.exploring.calibration import Calibration
+from phosphene.exploring.ensemble import Ensemble
 from phosphene.exploring.index import index
 from phosphene.exploring.keeping import Keeping
 from phosphene.exploring.making import Maker
@@ -27,10 +28,11 @@ from phosphene.exploring.opening import (
     suited,
     targets,
 )
-from phosphene.exploring.wishes import Taste, wishes
+from phosphene.exploring.preference import Taste, opinions
+from phosphene.exploring.wishes import wishes
 from phosphene.progress import Event, OnEvent
 from phosphene.search import Search, component, label
-from phosphene.session import Made, Session, asked_event, name_of
+from phosphene.session import Asked, Made, Session, asked_event, name_of
 
 
 def explore(
@@ -65,15 +67,14 @@ def explore(
     return exploration.run()
 
 
-def resume(out: str | Path, on_event: OnEvent | None = None, backbone: Backbone | None = None):
+def resume(
+    out: str | Path, on_event: OnEvent | None = None, backbone: Backbone | None = None
+) -> Session:
     """Go on with the session at `out`, with the settings it was begun with; see `explore`."""
-    from phosphene.config import build
+    from phosphene.exploring.replay import search_of, spec_of
 
-    manifest = Session.load(out).manifest
-    told = {**manifest["search"], "budget": manifest["budget"]}
-    search = build(Search, told, f"{out}/session.json")
-    spec = {**manifest["spec"], "lora": tuple(manifest["spec"].get("lora", ()))}
-    return explore(backbone or BackboneSpec(**spec), out, search, on_event)
+    session = Session.load(out)
+    return explore(backbone or spec_of(session), out, search_of(session), on_event)
 
 
 class Exploration:
@@ -114,7 +115,7 @@ class Exploration:
         """Rounds until the budget is spent or somebody says stop."""
         total = self.search.budget
         self._tell_people(Event("planned", 0, total, text=f"{total} samples' worth of calls"))
-        with self.keeping:
+        with self.session.exploring(), self.keeping:
             round = 0
             while (round in self.session.rounds or self.calls < self.budget) and not self._stopped:
                 self._round(round)
@@ -145,20 +146,18 @@ class Exploration:
         self._heard = heard
         if asked is None and any(event["kind"] == "stop" for event in wished):
             self._stopped = True
+        count = self._count(round) if asked is None else asked.count
         if round == 0:
             rng = self._rng(0)
-            count = self.search.warmup
             proposals = [Proposal(self.space.random(rng), "fresh") for _ in range(count)]
         else:
             self._taste(round)
             view = self._view(round, 0)
-            left = -(-(self.budget - self.calls) // self.space.steps)
             proposals = wishes(wished, self.session, self.operators, self.space, view.rng)
-            count = max(1, min(self.search.batch, left) - len(proposals))
-            proposals = [*proposals, *self.explorer.ask(count, view)]
+            proposals = [*proposals, *self.explorer.ask(max(1, count - len(proposals)), view)]
         named = {name_of(round, i): p for i, p in enumerate(proposals)}
         if asked is None:
-            self.session.append(asked_event(round, heard, proposals))
+            self.session.append(asked_event(Asked(round, heard, count, named)))
         elif {i: p.record() for i, p in asked.proposals.items()} != _records(named):
             raise PhospheneError(
                 f"{self.session.root}: round {round} was proposed by another version of phosphene "
@@ -167,17 +166,30 @@ class Exploration:
             )
         return named
 
+    def _count(self, round: int) -> int:
+        """How many finished samples a round that begins now is to have."""
+        if round == 0:
+            return self.search.warmup
+        left = -(-(self.budget - self.calls) // self.space.steps)
+        return max(1, min(self.search.batch, left))
+
     def _calibrate(self, made: Sequence[Made]) -> Calibration:
-        judge = self.search.judge
-        judged = [n for n in self.looker.qualities if judge is None or n != label(judge)]
-        found = Calibration.of(made, list(self.looker.embeddings), judged)
+        named = tuple(map(label, self.search.qualities))
+        judge = None if self.search.judge is None else label(self.search.judge)
+        found = Calibration.of(made, list(self.looker.embeddings), Ensemble(named, judge))
         self.targets = targets(self.search, self.looker, found)
         return found
 
     def _taste(self, round: int) -> None:
         """Take what people said so far into the archive's fitness."""
-        taste = Taste(self.session.people[: self._heard], self.archive)
-        self.archive.fitness = taste.fitness(np.random.default_rng([self.search.seed, round, 9]))
+        rows = {c.id: i for i, c in enumerate(self.archive)}
+        said = opinions(self.session.people[: self._heard], rows)
+        quality = np.array([c.quality for c in self.archive], np.float32)
+        if said:
+            rng = np.random.default_rng([self.search.seed, round, 9])
+            vectors = self.archive.vectors
+            quality = Taste.fit(vectors, said).fitness(vectors, quality, rng)
+        self.archive.fitness = quality
 
     def _account(
         self, round: int, candidates: Sequence[Candidate], taken: Sequence[bool]

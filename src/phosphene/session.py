@@ -13,12 +13,14 @@ All paths inside are relative: a session can be moved, copied and sent.
 from __future__ import annotations
 
 import base64
+import contextlib
+import fcntl
 import json
 import logging
 import os
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,6 +40,7 @@ SCHEMA = 1
 PEOPLE = frozenset(
     {"like", "dislike", "pin", "unpin", "hide", "prefer", "more", "away", "blend", "prompt", "stop"}
 )
+_BEFORE = (".lock", ".explorer", "control", "repeats", "media")
 _POSTER = 160  # pixels, the longer side at most
 _log = logging.getLogger("phosphene")
 
@@ -49,11 +52,13 @@ class Asked:
     Args:
         round: its number, from 0.
         heard: how many of people's events were taken in before.
+        count: how many finished samples the explorer was asked for.
         proposals: id -> proposal, in order.
     """
 
     round: int
     heard: int
+    count: int
     proposals: Mapping[str, Proposal]
 
 
@@ -122,6 +127,7 @@ class Session:
         made: id -> what came of it.
         told: number -> the event that closed the round.
         people: people's events, in order.
+        tried: id -> what came of making it, and near relatives of it, once more.
         pictures: name -> file of a first frame, relative to the session.
         errors: line numbers that could not be read.
     """
@@ -134,6 +140,7 @@ class Session:
         self.made: dict[str, Made] = {}
         self.told: dict[int, dict[str, Any]] = {}
         self.people: list[dict[str, Any]] = []
+        self.tried: dict[str, dict[str, Any]] = {}
         self.pictures: dict[str, str] = {}
         self.errors: list[int] = []
 
@@ -151,7 +158,7 @@ class Session:
         except OSError as error:
             raise disk_error(error, root) from error
         if not (root / "session.json").exists():
-            if any(p.name not in (".lock", "control") for p in root.iterdir()):
+            if any(p.name not in _BEFORE for p in root.iterdir()):
                 raise PhospheneError(
                     f"{root} is not empty and holds no session (no session.json); give a new "
                     f"directory"
@@ -220,13 +227,18 @@ class Session:
             proposals = {}
             for record in event["proposals"]:
                 values = dict(record)
-                proposals[values.pop("id")] = Proposal.of(values)
-            self.rounds[event["round"]] = Asked(event["round"], event["heard"], proposals)
+                id = values.pop("id")
+                proposals[id] = Proposal.of(values)
+            self.rounds[event["round"]] = Asked(
+                event["round"], event["heard"], event["count"], proposals
+            )
         elif kind == "made":
             # A round that was made again after a kill gives the same; the first one counts.
             self.made.setdefault(event["id"], Made.of(event))
         elif kind == "told":
             self.told[event["round"]] = event
+        elif kind == "tried":
+            self.tried[event["id"]] = event
         elif kind == "pictures":
             self.pictures = dict(event["files"])
         elif kind in PEOPLE:
@@ -276,6 +288,25 @@ class Session:
         os.replace(partial, place / f"{digest}{suffix}")
         return f"media/{digest[:2]}/{digest}{suffix}"
 
+    @contextlib.contextmanager
+    def exploring(self) -> Iterator[None]:
+        """Hold the session as the one process that explores it; people may write meanwhile.
+
+        Raises:
+            PhospheneError: another process does.
+        """
+        fd = os.open(self.root / ".explorer", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise PhospheneError(
+                    f"{self.root} is being explored by another process; wait for it or stop it"
+                ) from None
+            yield
+        finally:
+            os.close(fd)
+
     def sweep(self) -> None:
         """Remove what a killed process left half-written."""
         for partial in (self.root / "media").glob("new-*"):
@@ -293,10 +324,11 @@ def name_of(round: int, place: int) -> str:
     return f"{round:04d}-{place:02d}"
 
 
-def asked_event(round: int, heard: int, proposals: Sequence[Proposal]) -> dict[str, Any]:
+def asked_event(asked: Asked) -> dict[str, Any]:
     """The event that opens a round."""
-    named = [{"id": name_of(round, i), **p.record()} for i, p in enumerate(proposals)]
-    return {"kind": "asked", "round": round, "heard": heard, "proposals": named}
+    named = [{"id": id, **p.record()} for id, p in asked.proposals.items()]
+    facts = {"round": asked.round, "heard": asked.heard, "count": asked.count}
+    return {"kind": "asked", **facts, "proposals": named}
 
 
 def _manifest(root: Path) -> dict[str, Any]:

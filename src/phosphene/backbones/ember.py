@@ -6,6 +6,25 @@ from phosphene.assets import asset
 from phosphene.backbone import BackboneSpec
 from phosphene.backbones.diffusers import DiffusersBackbone
 
+_TASKS = (
+    "analogy bounce clicks clock counting equations falling flow fractions grid_rule "
+    "linear_equation maze missing_operand rhythm sequence shape_fit sorting sudoku symmetry "
+    "tic_tac_toe which_ball"
+)
+# Ember dreams on from a picture; of words alone it makes little.
+_EXPLORED = {
+    "prompt": "{deed} {thing}",
+    "words": {
+        "deed": ("solve", "complete", "mirror", "count", "trace", "bounce"),
+        "thing": ("the equation", "the pattern", "the ball", "the maze", "the red squares"),
+    },
+    "pictures": tuple(f"task:{name}:3" for name in _TASKS.split()),
+    "framed": 1.0,
+    "embeddings": ("ember", "ember_sound", "efficientnet"),
+    "qualities": ("validity", "sharpness", "motion", "coherence"),
+    "judge": "stability",
+}
+
 
 def COMPONENT(spec: BackboneSpec) -> DiffusersBackbone:
     """Open the weights in `assets/ember`."""
@@ -16,4 +35,5 @@ def COMPONENT(spec: BackboneSpec) -> DiffusersBackbone:
         pipeline_class=EmberPipeline,
         modules=("phosphene.ember.network",),
         directory=asset("ember"),
+        explored=_EXPLORED,
     )

@@ -16,13 +16,16 @@ from phosphene.cli import (
     completion,
     demo,
     doctor,
+    explore,
     export,
     findings,
     generate,
     ls,
+    nuggets,
     pack,
     probe,
     recreate,
+    replay,
     report,
     results,
     train,
@@ -43,6 +46,7 @@ app = App(
 )
 app.command(generate.generate)
 app.command(recreate.recreate)
+app.command(replay.replay)
 app.command(demo.demo)
 app.command(bench.bench)
 app.command(bench.score)
@@ -53,6 +57,8 @@ app.command(results.results)
 app.command(certify.certify)
 app.command(probe.probe)
 app.command(findings.findings)
+app.command(explore.explore)
+app.command(nuggets.nuggets)
 app.command(ls.app)
 app.command(pack.pack)
 app.command(doctor.doctor)

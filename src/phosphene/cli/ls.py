@@ -16,7 +16,7 @@ from phosphene.errors import PhospheneError
 if TYPE_CHECKING:
     from phosphene.registry import Registry
 
-app = App(name="ls", help="List backbones, tasks, suites, probes, baselines or runs.")
+app = App(name="ls", help="List backbones, tasks, suites, probes, explorers, runs and the like.")
 
 
 @app.command
@@ -104,6 +104,54 @@ def probes(*, json: bool = False) -> None:
         say_table([("", "asks", row["asks"]), ("", "controls", row["controls"])])
         settings = ", ".join(f"{k}={v}" for k, v in row["settings"].items())
         say_table([("", "settings", settings or "none")])
+
+
+@app.command
+def explorers(*, json: bool = False) -> None:
+    """List the explorers: ways to search a backbone's space.
+
+    Args:
+        json: one JSON array on stdout and nothing else.
+    """
+    from phosphene.explorer import explorers as registry
+
+    _say_components(_components(registry), json)
+
+
+@app.command
+def operators(*, json: bool = False) -> None:
+    """List the operators: ways in which one candidate comes from others.
+
+    Args:
+        json: one JSON array on stdout and nothing else.
+    """
+    from phosphene.operator import operators as registry
+
+    _say_components(_components(registry), json)
+
+
+@app.command
+def embeddings(*, json: bool = False) -> None:
+    """List the embeddings: what novelty is measured in.
+
+    Args:
+        json: one JSON array on stdout and nothing else.
+    """
+    from phosphene.embedding import embeddings as registry
+
+    _say_components(_components(registry), json)
+
+
+@app.command
+def qualities(*, json: bool = False) -> None:
+    """List the qualities: what good is measured by.
+
+    Args:
+        json: one JSON array on stdout and nothing else.
+    """
+    from phosphene.quality import qualities as registry
+
+    _say_components(_components(registry), json)
 
 
 @app.command

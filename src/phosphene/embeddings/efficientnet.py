@@ -22,8 +22,8 @@ class EfficientNet(Embedding):
     """Pooled features of an ImageNet classifier, 1280 numbers, the mean of a few frames.
 
     Args:
-        size: side in pixels that pictures are brought to. It was trained at 224; less is faster
-            and does for small pictures.
+        size: side in pixels that pictures are brought to, 32 or more; None for the multiple of 32
+            nearest to their shorter side, 64 to 224. It was trained at 224.
         looks: frames looked at, evenly from the first to the last.
 
     Raises:
@@ -37,11 +37,11 @@ class EfficientNet(Embedding):
     name: ClassVar[str] = "efficientnet"
     streams: ClassVar[frozenset[str]] = frozenset({"video"})
 
-    size: int = 96
+    size: int | None = None
     looks: int = 3
 
     def __post_init__(self) -> None:
-        if self.size < 32 or self.looks < 1:
+        if (self.size is not None and self.size < 32) or self.looks < 1:
             raise PhospheneError(
                 f"efficientnet wants size >= 32 and looks >= 1; got {self.size}, {self.looks}"
             )
@@ -49,21 +49,13 @@ class EfficientNet(Embedding):
     def embed(self, clips: Sequence[Clip]) -> np.ndarray:
         import torch
 
-        network, device = _network(), "cuda" if torch.cuda.is_available() else "cpu"
         shown = [self._input(pictures(clip, self.name, self.looks)) for clip in clips]
         out = np.zeros((len(clips), 1280), np.float32)
-        if not clips:
-            return out
-        features = []
-        with torch.no_grad():
-            for part in torch.cat(shown).split(_BATCH):
-                found = network.forward_head(network.forward_features(part.to(device)), True)
-                features.append(found.cpu())
-        at = 0
-        joined = torch.cat(features).numpy()
-        for row, frames in zip(out, shown, strict=True):
-            row[:] = joined[at : at + len(frames)].mean(0)
-            at += len(frames)
+        for size in {x.shape[-1] for x in shown}:
+            rows = [i for i, x in enumerate(shown) if x.shape[-1] == size]
+            seen = _features(torch.cat([shown[i] for i in rows])).numpy()
+            ends = np.cumsum([len(shown[i]) for i in rows])[:-1]
+            out[rows] = [part.mean(0) for part in np.split(seen, ends)]
         return out / np.linalg.norm(out, axis=1, keepdims=True).clip(1e-12)
 
     def _input(self, frames: np.ndarray) -> Any:
@@ -71,9 +63,24 @@ class EfficientNet(Embedding):
         import torch
         import torch.nn.functional as F
 
-        x = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float()
-        x = F.interpolate(x, (self.size, self.size), mode="bilinear", antialias=True)
+        size = self.size or int(np.clip(32 * round(min(frames.shape[1:3]) / 32), 64, 224))
+        x = torch.from_numpy(frames.transpose(0, 3, 1, 2).astype(np.float32))
+        x = F.interpolate(x, (size, size), mode="bilinear", antialias=True)
         return (x - 127) / 128
+
+
+def _features(x: Any) -> Any:
+    """Pooled features float32 `(n, 1280)` of pictures of one size."""
+    import torch
+
+    network = _network()
+    device = next(network.parameters()).device
+    out = []
+    with torch.no_grad():
+        for part in x.split(_BATCH):
+            part = part.to(device, memory_format=torch.channels_last)
+            out.append(network.forward_head(network.forward_features(part), True).cpu())
+    return torch.cat(out)
 
 
 @cache
@@ -101,7 +108,8 @@ def _network() -> Any:
             "pip install 'timm>=1.0,<2'"
         )
     network.load_state_dict(dict(zip(wanted, given.values(), strict=True)))
-    return network.eval().to("cuda" if torch.cuda.is_available() else "cpu")
+    network = network.eval().to("cuda" if torch.cuda.is_available() else "cpu")
+    return network.to(memory_format=torch.channels_last)
 
 
 COMPONENT = EfficientNet

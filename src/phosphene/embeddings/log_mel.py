@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import ClassVar
 
 import numpy as np
@@ -55,8 +56,7 @@ class LogMel(Embedding):
         regions = levels.reshape(len(levels), _REGIONS, -1).mean(2)
         edges = np.linspace(0, len(levels), self.moments + 1)
         course = [
-            regions[int(a) : max(int(np.ceil(b)), int(a) + 1)].mean(0)
-            for a, b in zip(edges[:-1], edges[1:], strict=True)
+            regions[int(a) : max(int(np.ceil(b)), int(a) + 1)].mean(0) for a, b in pairwise(edges)
         ]
         parts = [levels.mean(0), 2 * levels.std(0), np.concatenate(course)]
         vector = np.concatenate([p / np.sqrt(len(p)) for p in parts] + [np.full(1, 0.3)])

@@ -81,9 +81,9 @@ def _flow(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     down, right = np.gradient((x[1:] + x[:-1]) / 2, axis=(1, 2))
     later = np.diff(x, axis=0)
-    sums = [_sums(p) for p in (right**2, right * down, down**2, right * later, down * later)]
-    xx, xy, yy, xt, yt = sums
-    energy = _sums(later**2)
+    pairs = ((right, right), (right, down), (down, down), (right, later), (down, later))
+    xx, xy, yy, xt, yt = (_sums(np.multiply(a, b)) for a, b in pairs)
+    energy = _sums(np.square(later))
     # A faint ridge: where there is no structure there is no flow.
     ridge = 1e-3 * (xx + yy) + 1e-9
     inverse = 1 / ((xx + ridge) * (yy + ridge) - xy**2)

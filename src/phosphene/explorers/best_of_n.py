@@ -58,9 +58,7 @@ class BestOfN(Explorer):
             if candidate.finished and "group" in candidate.proposal.note:
                 groups.setdefault(candidate.proposal.note["group"], []).append(candidate)
         for members in groups.values():
-            winner = best(members, view.archive)
-            if winner is not None:
-                self.winners.append(winner.id)
+            self.winners.append(best(members, view.archive).id)
 
 
 COMPONENT = BestOfN

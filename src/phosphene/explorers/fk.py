@@ -144,9 +144,9 @@ class FK(Explorer):
 
     def _take(self, group: _Group, told: Sequence[Candidate], view: View) -> None:
         """Note the rewards of the previews, or name the best of the finished ones."""
-        finished = best([c for c in told if c.finished], view.archive)
-        if finished is not None:
-            self.winners.append(finished.id)
+        finished = [c for c in told if c.finished]
+        if finished:
+            self.winners.append(best(finished, view.archive).id)
         group.passed += 1
         group.particles = [
             _Particle(c, [*group.asked[c.proposal.note["particle"]], c.quality])

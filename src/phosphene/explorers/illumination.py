@@ -17,8 +17,8 @@ from phosphene.exploring.mutation import mutated
 class Illumination(Explorer):
     """ASAL's illumination: a fixed number of candidates, as unlike each other as can be.
 
-        parents drawn evenly;  children = parents, mutated
-        until P are left: remove the one whose mean distance to its k nearest is least
+        P independent draws
+        repeat: parents drawn evenly;  children = parents, mutated;  until P are left: remove the one whose mean distance to its k nearest is least
 
     The paper's population starts at zero and takes additive steps; noise here starts as independent
     draws and its steps keep it white. Quality plays no part.
@@ -37,7 +37,7 @@ class Illumination(Explorer):
 
     References:
         Automating the Search for Artificial Life with Foundation Models (Kumar et al., 2024),
-        equation 4 and appendix, https://arxiv.org/abs/2412.17799
+        https://arxiv.org/abs/2412.17799
     """
 
     name = "illumination"
@@ -62,7 +62,7 @@ class Illumination(Explorer):
     def ask(self, count: int, view: View) -> list[Proposal]:
         proposals = []
         for _ in range(count):
-            if not self.members:
+            if len(self.members) < self.population:
                 proposals.append(Proposal(view.space.random(view.rng), "fresh"))
                 continue
             parent = self.members[view.rng.integers(len(self.members))]

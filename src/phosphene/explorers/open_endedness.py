@@ -31,7 +31,7 @@ class OpenEndedness(Explorer):
 
     References:
         Automating the Search for Artificial Life with Foundation Models (Kumar et al., 2024),
-        equation 3, https://arxiv.org/abs/2412.17799
+        https://arxiv.org/abs/2412.17799
     """
 
     name = "open_endedness"

@@ -70,7 +70,7 @@ class Paths(Explorer):
 
     keep: int = 2
     copies: int = 4
-    shares: Sequence[float] = (0.25, 0.5)
+    shares: Sequence[float] = (0.25, 0.5, 0.75)
     back: float = 0.0
     b: float = 0.7
     winners: list[str] = field(default_factory=list, init=False)
@@ -129,9 +129,9 @@ class Paths(Explorer):
 
     def _choose(self, group: _Group, told: Sequence[Candidate], view: View) -> None:
         """Keep the best previews, or name the best of the finished ones."""
-        finished = best([c for c in told if c.finished], view.archive)
-        if finished is not None:
-            self.winners.append(finished.id)
+        finished = [c for c in told if c.finished]
+        if finished:
+            self.winners.append(best(finished, view.archive).id)
         previews = sorted(
             (c for c in told if c.proposal.stop is not None), key=lambda c: (-c.quality, c.id)
         )

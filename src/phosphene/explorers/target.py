@@ -37,7 +37,7 @@ class Target(Explorer):
 
     References:
         Automating the Search for Artificial Life with Foundation Models (Kumar et al., 2024),
-        equation 2, https://arxiv.org/abs/2412.17799
+        https://arxiv.org/abs/2412.17799
     """
 
     name = "target"

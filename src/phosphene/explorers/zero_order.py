@@ -54,8 +54,8 @@ class ZeroOrder(Explorer):
 
     name = "zero_order"
 
-    neighbours: int = 4
-    b: float = 0.5
+    neighbours: int = 8
+    b: float = 0.4
     patience: int = 4
     _lines: list[_Line] = field(default_factory=list, init=False)
 

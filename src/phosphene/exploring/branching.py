@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -38,7 +39,7 @@ def check_shares(shares: Sequence[float], name: str) -> tuple[float, ...]:
         PhospheneError: out of range, out of order, or none.
     """
     found = tuple(float(s) for s in shares)
-    rising = all(a < b for a, b in zip(found, found[1:], strict=False))
+    rising = all(a < b for a, b in pairwise(found))
     if not found or not rising or not all(0 < s < 1 for s in found):
         raise PhospheneError(
             f"{name}: looks are shares of the steps, rising, between 0 and 1; got {list(found)}"

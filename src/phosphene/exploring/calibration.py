@@ -9,6 +9,7 @@ import numpy as np
 
 from phosphene.candidate import Candidate, Proposal
 from phosphene.errors import PhospheneError
+from phosphene.exploring.ensemble import Ensemble, Ranks
 from phosphene.session import Made
 
 
@@ -19,15 +20,15 @@ class Calibration:
     Args:
         centres: embedding -> mean of the warm-up's unit vectors: what all have in common tells
             nothing apart.
-        ranks: quality -> sorted scores of the warm-up.
+        ranks: of the qualities among the warm-up's scores.
     """
 
     centres: Mapping[str, np.ndarray]
-    ranks: Mapping[str, np.ndarray]
+    ranks: Ranks
 
     @classmethod
     def of(
-        cls, warmup: Sequence[Made], embeddings: Sequence[str], qualities: Sequence[str]
+        cls, warmup: Sequence[Made], embeddings: Sequence[str], ensemble: Ensemble
     ) -> Calibration:
         """From what the warm-up made.
 
@@ -38,7 +39,7 @@ class Calibration:
         if len(good) < 2:
             reason = next((m.failed for m in warmup if m.failed), "nothing was made")
             raise PhospheneError(f"the warm-up failed: {reason}")
-        centres, ranks = {}, {}
+        centres = {}
         for name in embeddings:
             rows = [m.vectors[name] for m in good if name in m.vectors]
             if not rows:
@@ -46,13 +47,11 @@ class Calibration:
                     f"embedding {name} could see none of the warm-up's samples; choose another"
                 )
             centres[name] = np.mean(rows, 0)
-        for name in qualities:
-            scores = [s for m in good if (s := m.scores.get(name)) is not None]
-            ranks[name] = np.sort(np.array(scores, float))
-        if qualities and not any(len(r) for r in ranks.values()):
+        ranks = ensemble.calibrated([m.scores for m in good])
+        if not any(len(ranks.held[name]) for name in ensemble.names):
             raise PhospheneError(
-                f"none of the qualities {', '.join(qualities)} could judge the warm-up; choose "
-                f"others"
+                f"none of the qualities {', '.join(ensemble.names)} could judge the warm-up; "
+                f"choose others"
             )
         return cls(centres, ranks)
 
@@ -73,17 +72,6 @@ class Calibration:
         joined = np.concatenate(parts)
         return (joined / max(float(np.linalg.norm(joined)), 1e-6)).astype(np.float32)
 
-    def quality(self, scores: Mapping[str, float | None]) -> float:
-        """Mean rank among the warm-up's scores, 0..1 (ties count half); 0 where nothing judges."""
-        ranks = []
-        for name, held in self.ranks.items():
-            score = scores.get(name)
-            if score is None or not len(held):
-                continue
-            below = np.searchsorted(held, score, "left") + np.searchsorted(held, score, "right")
-            ranks.append(below / (2 * len(held)))
-        return float(np.mean(ranks)) if ranks else 0.0
-
     def candidate(self, made: Made, proposal: Proposal) -> Candidate:
         """The candidate that explorers and archives see."""
         return Candidate(
@@ -93,7 +81,7 @@ class Calibration:
             vectors=made.vectors,
             scores=made.scores,
             vector=self.descriptor(made.vectors) if not made.failed else np.zeros(0, np.float32),
-            quality=self.quality(made.scores) if not made.failed else 0.0,
+            quality=self.ranks.quality(made.scores) if not made.failed else 0.0,
             digest=made.digest,
             media=made.media,
             poster=made.poster,

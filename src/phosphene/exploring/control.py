@@ -12,9 +12,9 @@ from phosphene.explore import Exploration
 from phosphene.exploring.opening import manifest, steps_of
 from phosphene.progress import OnEvent
 from phosphene.search import Search, name_of
-from phosphene.session import Session
+from phosphene.session import Session, asked_event
 
-FOLDER = "control"
+CONTROL = "control"
 REPEATS = "repeats"
 
 
@@ -33,7 +33,7 @@ def control(
     """
     if name_of(search.explorer) == "random":
         return None
-    root = session.root / FOLDER
+    root = session.root / CONTROL
     spent = max((t["calls"] for t in session.told.values()), default=0)
     steps = steps_of(backbone, search)
     beside = replace(search, explorer="random", budget=max(search.warmup, -(-spent // steps)))
@@ -53,13 +53,10 @@ def _take_over(session: Session, backbone: Backbone, search: Search, root: Path)
             _link(session.root / file, target)
     if session.pictures:
         other.append({"kind": "pictures", "files": session.pictures})
-    first = session.rounds[0]
-    proposals = [{"id": id, **p.record()} for id, p in first.proposals.items()]
-    made = [session.made[id].record() for id in first.proposals]
-    for event in made:
-        other.append(event)
+    for id in session.rounds[0].proposals:
+        other.append(session.made[id].record())
     # Last: a control that was interrupted before makes its own warm-up, which is the same.
-    other.append({"kind": "asked", "round": 0, "heard": 0, "proposals": proposals})
+    other.append(asked_event(session.rounds[0]))
 
 
 def _link(source: Path, target: Path) -> None:

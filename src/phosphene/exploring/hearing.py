@@ -62,11 +62,12 @@ def mel_bank(bands: int) -> np.ndarray:
     References:
         O'Shaughnessy, Speech Communication: Human and Machine (1987), section 4.3
     """
-    ends = 2595 * np.log10(1 + np.array([40.0, 7600.0]) / 700)
-    edges = 700 * (10 ** (np.linspace(*ends, bands + 2) / 2595) - 1)
+    low, high = (2595 * math.log10(1 + f / 700) for f in (40, 7600))
+    edges = 700 * (10 ** (np.linspace(low, high, bands + 2) / 2595) - 1)
     bins = np.fft.rfftfreq(_FFT, 1 / RATE)
-    low, middle, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
-    filters = np.minimum((bins - low) / (middle - low), (high - bins) / (high - middle)).clip(0)
+    left, middle, right = edges[:-2, None], edges[1:-1, None], edges[2:, None]
+    rising, falling = (bins - left) / (middle - left), (right - bins) / (right - middle)
+    filters = np.minimum(rising, falling).clip(0)
     # The lowest filters are narrower than a bin: each has at least the bin next to its middle.
     nearest = np.abs(bins - middle).argmin(1)
     filters[np.arange(bands), nearest] = np.maximum(filters[np.arange(bands), nearest], 1e-3)

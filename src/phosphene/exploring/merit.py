@@ -16,7 +16,6 @@ def merit(candidate: Candidate, archive: Archive) -> float:
     return candidate.quality
 
 
-def best(candidates: Iterable[Candidate], archive: Archive) -> Candidate | None:
-    """The one of most merit, the earliest of several; None of none."""
-    ranked = sorted(candidates, key=lambda c: (-merit(c, archive), c.id))
-    return ranked[0] if ranked else None
+def best(candidates: Iterable[Candidate], archive: Archive) -> Candidate:
+    """The one of most merit, the earliest of several; there must be one."""
+    return min(candidates, key=lambda c: (-merit(c, archive), c.id))

@@ -70,21 +70,3 @@ def moved(genome: Genome, step: float, rng: np.random.Generator) -> Genome:
     """The genome a pCN step away in every stream."""
     noise = {stream: n.moved(new_seed(rng), step) for stream, n in genome.noise.items()}
     return replace(genome, noise=noise)
-
-
-_LIKED = {"like": 1, "pin": 1, "more": 1, "dislike": -1, "hide": -1, "away": -1}
-
-
-class Taste:
-    """What people said about the candidates of an archive.
-
-    Args:
-        events: people's events so far.
-        archive: what they may be about; the rest is passed over.
-    """
-
-    def __init__(self, events, archive):
-        self._archive = archive
-
-    def fitness(self, rng):
-        return np.array([c.quality for c in self._archive], np.float32)

@@ -22,8 +22,8 @@ _FULL = 0.999  # amplitude from which on a sample is clipped
 class Loudness(Quality):
     """Product of two factors, 0..1 each.
 
-        heard:      r^2 / (r^2 + 0.01^2), r the RMS of the loudest 50 ms
-        unclipped:  1 - share of clipped samples among those that sound, in the clip's own rate
+    heard:      r^2 / (r^2 + 0.01^2), r the RMS of the loudest 50 ms
+    unclipped:  1 - share of clipped samples among those that sound, in the clip's own rate
     """
 
     name: ClassVar[str] = "loudness"

@@ -34,15 +34,15 @@ class Validity(Quality):
     name: ClassVar[str] = "validity"
     streams: ClassVar[frozenset[str]] = frozenset({"video"})
 
-    looks: int = 5
+    looks: int = 3
 
     def score(self, clips: Sequence[Clip], requests: Sequence[Request]) -> list[float | None]:
         return [float(_valid(pictures(c, self.name, self.looks)).mean()) for c in clips]
 
 
 def _valid(frames: np.ndarray) -> np.ndarray:
-    """Of each frame: float64 `(t,)`, 0..1."""
-    x = luma(frames).astype(np.float64)
+    """Of each frame: float32 `(t,)`, 0..1."""
+    x = luma(frames)
     spread = x.var((1, 2))
     contrast = spread / (spread + _FAINT**2)
     order = np.clip(_neighbours(x, spread) / _SMOOTH, 0, 1)

@@ -87,6 +87,45 @@ def _solved(kind: str, told: str, x: Any, out: Any, a: Any, s: Any) -> torch.Ten
     raise PhospheneError(f"x0 can't be told: {kind} has no levels of noise for {told!r}")
 
 
+def mixture(scheduler: Any, timestep: Any) -> tuple[Any, Any]:
+    """The (a, s) of x = a x0 + s e, for the sample that a step has just given back.
+
+    Args:
+        scheduler: one that has just stepped.
+        timestep: that step's own.
+
+    Raises:
+        PhospheneError: a scheduler whose formula isn't known, or that has no step left.
+    """
+    kind = type(scheduler).__name__
+    if hasattr(scheduler, "sigmas"):
+        if getattr(scheduler, "step_index", None) is None:
+            timestep = _following(scheduler, timestep)
+        sigma = _sigma(scheduler, timestep)
+        if kind.startswith(_FLOWS):
+            return 1 - sigma, sigma
+        told = getattr(scheduler.config, "prediction_type", None)
+        if told == "trigflow":
+            angle = torch.as_tensor(_following(scheduler, timestep), dtype=torch.float32)
+            return torch.cos(angle), torch.sin(angle)
+        if hasattr(scheduler, "_sigma_to_alpha_sigma_t"):
+            return scheduler._sigma_to_alpha_sigma_t(sigma)
+        return 1.0, sigma
+    if hasattr(scheduler, "alphas_cumprod"):
+        share = scheduler.alphas_cumprod[int(_following(scheduler, timestep))]
+        return share**0.5, (1 - share) ** 0.5
+    raise PhospheneError(f"its noise can't be told: no formula is known for scheduler {kind}")
+
+
+def _following(scheduler: Any, timestep: Any) -> Any:
+    """The timestep after this one."""
+    listed = [float(t) for t in scheduler.timesteps]
+    places = [i for i, t in enumerate(listed) if t == float(timestep)]
+    if not places or places[-1] + 1 >= len(listed):
+        raise PhospheneError(f"no step follows timestep {float(timestep):g}")
+    return scheduler.timesteps[places[-1] + 1]
+
+
 def level(scheduler: Any, timestep: Any) -> float | None:
     """The step's noise level sigma as the scheduler counts it, None where it has none."""
     if getattr(scheduler, "sigmas", None) is not None:

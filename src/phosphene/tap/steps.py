@@ -6,13 +6,16 @@ import contextlib
 import functools
 import inspect
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from phosphene.errors import PhospheneError
 from phosphene.tap import estimate
 from phosphene.tap.address import HEAD_SITES, MAP_SITES, Address, Site
 from phosphene.tap.asked import Asked
 from phosphene.tap.clock import Clock, patched
+
+if TYPE_CHECKING:
+    import torch
 
 
 class StepSide:
@@ -25,6 +28,16 @@ class StepSide:
     def __init__(self, asked: Asked, clock: Clock) -> None:
         self._asked, self._clock = asked, clock
         self.levels: dict[int, tuple[float, float | None]] = {}
+        self._now: tuple[Any, Any, Any, Any] = (None, None, None, None)
+
+    def expected(self, prediction: torch.Tensor) -> torch.Tensor:
+        """x0 that a prediction implies at the step under way."""
+        scheduler, timestep, sample, per_token = self._now
+        return estimate.clean(scheduler, prediction, timestep, sample, per_token)
+
+    def mixture(self) -> tuple[Any, Any]:
+        """(a, s) of the sample that the step under way gives back."""
+        return estimate.mixture(self._now[0], self._now[1])
 
     @contextlib.contextmanager
     def watching(self, scheduler: Any, pipeline: str) -> Iterator[None]:
@@ -63,7 +76,9 @@ class StepSide:
             if stream == 0:
                 self._check()
                 self._clock.end_step()
-            return out if last else self._next_sample(out, stream)
+            out = out if last else self._next_sample(out, stream)
+            self._now = (None, None, None, None)
+            return out
 
         return stepped
 
@@ -75,11 +90,12 @@ class StepSide:
             return Address(step, "guided", -1, site, stream)
 
         asked, sample, timestep = self._asked, call["sample"], call["timestep"]
+        per_token = call.get("per_token_timesteps")
+        self._now = (scheduler, timestep, sample, per_token)
         output = asked.edited(call["model_output"], at("prediction"))
         call["model_output"] = output
         asked.keep(at("prediction"), lambda: output, None)
         asked.keep(at("x_t"), lambda: sample, None)
-        per_token = call.get("per_token_timesteps")
         asked.keep(
             at("x0"), lambda: estimate.clean(scheduler, output, timestep, sample, per_token), None
         )

@@ -76,6 +76,17 @@ class Tap:
         """Step -> (timestep, noise level sigma or None) of the last call."""
         return self._steps.levels
 
+    def expected(self, prediction: torch.Tensor) -> torch.Tensor:
+        """The clean sample that a prediction implies; for an edit of `prediction`, while it runs.
+
+        It is affine in the prediction, element by element, so two of these give its slope.
+        """
+        return self._steps.expected(prediction)
+
+    def mixture(self) -> tuple[Any, Any]:
+        """The (a, s) of x_t = a x0 + s e; for an edit of `x_t`, while it runs."""
+        return self._steps.mixture()
+
     def _check(self, asked: Read | Edit) -> None:
         """The site asked for exists."""
         kind = type(self.pipeline).__name__

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from phosphene.backbones.diffusers.call import Manner
 from phosphene.backbones.diffusers.run import Runner, is_out_of_memory
-from phosphene.clip import Clip
 from phosphene.errors import PhospheneError
 from phosphene.request import Request, image_digest
 
 _log = logging.getLogger("phosphene")
+Call = Callable[[Sequence[Request], Manner], list[Any]]
 _ALL = [Manner(p, joint) for joint in (False, True) for p in ("one", "list", "tensor")]
 
 
@@ -28,26 +28,32 @@ class Batches:
     """
 
     def __init__(self, runner: Runner) -> None:
-        self._runner = runner
+        self.runner = runner
         self._manners: dict[tuple, Manner | None] = {}
 
-    def make(self, requests: Sequence[Request]) -> list[Clip]:
-        """Clips of requests of one shape, in order."""
+    def make(self, requests: Sequence[Request], call: Call | None = None) -> list[Any]:
+        """Clips of requests of one shape, in order.
+
+        Args:
+            call: what makes those that are made together, one result a request, in place of
+                `Runner.clips`.
+        """
+        call = call or self.runner.clips
         if len(requests) == 1:
-            return self._runner.clips(requests, Manner())
+            return call(requests, Manner())
         kind = _kind(requests)
         if kind not in self._manners:
-            return self._settle(requests, kind)
+            return self._settle(requests, kind, call)
         manner = self._manners[kind]
         if manner is None:
-            return self._apart(requests)
-        return self._runner.clips(requests, manner)
+            return self._apart(requests, call)
+        return call(requests, manner)
 
-    def _settle(self, requests: Sequence[Request], kind: tuple) -> list[Clip]:
+    def _settle(self, requests: Sequence[Request], kind: tuple, call: Call) -> list[Any]:
         """Make the first batch of its kind, by the first manner that works."""
         reasons: list[str] = []
         tied: set[str] = set()
-        trial = _Trial(self._runner, requests)
+        trial = _Trial(self.runner, requests)
         for manner in _candidates(kind):
             if manner.pictures in tied:
                 continue
@@ -56,8 +62,8 @@ class Batches:
                     tied.add(manner.pictures)
                     reasons.insert(0, "samples would change one another")
                     continue
-                clips = self._runner.clips(requests, manner)
-                if self._runner.ragged and kind[1] and not trial.agrees(manner):
+                clips = call(requests, manner)
+                if self.runner.ragged and kind[1] and not trial.agrees(manner):
                     reasons.insert(0, "prompts of different lengths would change one another")
                     break
             except PhospheneError:
@@ -70,22 +76,22 @@ class Batches:
                 continue
             self._manners[kind] = manner
             return clips
-        clips = self._apart(requests)
+        clips = self._apart(requests, call)
         # Only now is it known that the samples are sound and the batch was at fault.
         self._manners[kind] = None
         how = "in groups of equal inputs" if _splits(kind) else "one by one"
-        _log.warning("%s makes these samples %s: %s", self._runner.name, how, reasons[0])
+        _log.warning("%s makes these samples %s: %s", self.runner.name, how, reasons[0])
         return clips
 
-    def _apart(self, requests: Sequence[Request]) -> list[Clip]:
+    def _apart(self, requests: Sequence[Request], call: Call) -> list[Any]:
         """In groups that share prompt and pictures, or one by one where all do already."""
         groups: dict[Any, list[int]] = {}
         split = _splits(_kind(requests))
         for i, request in enumerate(requests):
             groups.setdefault(_inputs(request) if split else i, []).append(i)
-        made: dict[int, Clip] = {}
+        made: dict[int, Any] = {}
         for places in groups.values():
-            clips = self.make([requests[i] for i in places])
+            clips = self.make([requests[i] for i in places], call)
             made.update(zip(places, clips, strict=True))
         return [made[i] for i in range(len(requests))]
 
@@ -94,15 +100,15 @@ class _Trial:
     """Two samples of a batch, one denoising step: together, and each alone (once)."""
 
     def __init__(self, runner: Runner, requests: Sequence[Request]) -> None:
-        self._runner = runner
+        self.runner = runner
         self._pair = _most_different(requests)
         self._alone: list[Any] | None = None
 
     def agrees(self, manner: Manner) -> bool:
-        together = self._runner.first_step(self._pair, manner)
+        together = self.runner.first_step(self._pair, manner)
         if self._alone is None:
-            self._alone = [self._runner.first_step([r], Manner()) for r in self._pair]
-        return self._runner.agree(together, self._alone)
+            self._alone = [self.runner.first_step([r], Manner()) for r in self._pair]
+        return self.runner.agree(together, self._alone)
 
 
 def _splits(kind: tuple) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from phosphene import steer
 from phosphene.backbones.diffusers import fields
 from phosphene.backbones.diffusers.profile import Profile
 from phosphene.errors import PhospheneError
@@ -152,4 +153,5 @@ def shape(request: Request) -> tuple:
         *(request.width, request.height, request.frames, request.fps, request.duration),
         *(request.steps, request.guidance),
         json.dumps(dict(request.extra), sort_keys=True, default=str),
+        *steer.shape(request.steering),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import PurePath
 from typing import Any
 
 import torch
@@ -23,8 +25,8 @@ def load(profile: Profile, spec: BackboneSpec) -> Any:
     try:
         with quiet():
             pipeline = profile.cls.from_pretrained(_where(profile), **_how(profile, spec))
-            for lora in spec.lora:
-                pipeline.load_lora_weights(lora)
+            for name, lora in adapters(spec).items():
+                pipeline.load_lora_weights(lora, adapter_name=name)
     except torch.OutOfMemoryError:
         raise
     except Exception as error:
@@ -36,6 +38,17 @@ def load(profile: Profile, spec: BackboneSpec) -> Any:
         options.enable_cache(pipeline, profile, spec.cache)
     _settle(pipeline, profile, spec)
     return pipeline
+
+
+def adapters(spec: BackboneSpec) -> dict[str, str]:
+    """The name of each LoRA, after its file, -> where it is."""
+    out: dict[str, str] = {}
+    for lora in spec.lora:
+        # Modules are called by these names, which can't hold dots.
+        stem = re.sub(r"\W+", "_", PurePath(lora.removesuffix(".safetensors")).name) or "lora"
+        name = stem if stem not in out else f"{stem}_{len(out)}"
+        out[name] = lora
+    return out
 
 
 def _where(profile: Profile) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import inspect
 import linecache
 import math
+from collections.abc import Collection
 from dataclasses import fields as dataclass_fields
 from typing import Any
 
+from phosphene import steer
 from phosphene.backbones.diffusers import fields
 from phosphene.backbones.diffusers.call import Manner, arguments
 from phosphene.backbones.diffusers.profile import Profile
@@ -17,11 +19,14 @@ from phosphene.request import Request
 _ALWAYS = {"seed", "index", "extra", "noise", "steering"}
 
 
-def check(profile: Profile, request: Request, dry_run: bool = True) -> None:
+def check(
+    profile: Profile, request: Request, dry_run: bool = True, adapters: Collection[str] = ()
+) -> None:
     """Raise for the first thing in `request` that this pipeline can't honour.
 
     Args:
         dry_run: let the pipeline check its inputs too; once is enough for requests of one shape.
+        adapters: names of the LoRA weights that will be loaded.
 
     Raises:
         PhospheneError: names the field, the value and the mend.
@@ -29,6 +34,7 @@ def check(profile: Profile, request: Request, dry_run: bool = True) -> None:
     _check_fields(profile, request)
     _check_extra(profile, request)
     _check_noise(profile, request)
+    steer.check(request.steering, profile.cls, adapters)
     _check_needed(profile, request)
     _check_size(profile, request)
     _check_frames(profile, request)

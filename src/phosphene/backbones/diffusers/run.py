@@ -21,6 +21,7 @@ from phosphene.backbones.diffusers.skeleton import said_once
 from phosphene.clip import Clip
 from phosphene.errors import PhospheneError
 from phosphene.request import Request
+from phosphene.steer import steered
 
 _log = logging.getLogger("phosphene")
 _SOUND = re.compile(r"audio|sound")
@@ -29,6 +30,7 @@ _OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory",
 _RATE_HOLDERS = ("vocoder", "", "sound_tokenizer", "audio_vae", "vae", "unet")
 _RATES = ("output_sampling_rate", "sampling_rate", "sample_rate", "audio_sample_rate")
 _RATES += ("audio_sampling_rate",)
+Watcher = Callable[[Sequence[Request]], contextlib.AbstractContextManager[None]]
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -53,6 +55,20 @@ class Runner:
         self._main = "audio" if profile.produces == {"audio"} else "video"
         self._rate = _sample_rate(pipeline)
         self.name = profile.cls.__name__
+        self._watchers: list[Watcher] = []
+
+    @contextlib.contextmanager
+    def watched(self, watcher: Watcher) -> Iterator[None]:
+        """Calls made inside run in a context of this watcher's, trials of a batch left out."""
+        self._watchers.append(watcher)
+        try:
+            yield
+        finally:
+            self._watchers.remove(watcher)
+
+    @property
+    def pipeline(self) -> Any:
+        return self._pipeline
 
     @property
     def ragged(self) -> bool:
@@ -91,12 +107,18 @@ class Runner:
             self._check_made(asked, first.frames, clip)
         return clips
 
-    def _call(self, requests: Sequence[Request], manner: Manner) -> Any:
+    def _call(self, requests: Sequence[Request], manner: Manner, trial: bool = False) -> Any:
         streams = Streams(requests, self._main, manner.joint)
         given = arguments(self._profile, requests, manner)
         if "generator" in self._profile.parameters:
             given["generator"] = streams.generator
-        with streams.installed(), self._sound_apart(streams), said_once():
+        with contextlib.ExitStack() as stack:
+            for context in (streams.installed(), self._sound_apart(streams), said_once()):
+                stack.enter_context(context)
+            # What watches sees a step as steering leaves it: who comes last is asked first.
+            for watcher in () if trial else self._watchers:
+                stack.enter_context(watcher(requests))
+            stack.enter_context(steered(self._pipeline, requests))
             return self._pipeline(**given)
 
     def _tile(self, error: Exception) -> bool:
@@ -134,7 +156,7 @@ class Runner:
                 for scheduler in schedulers:
                     stop = _stop_at(getattr(scheduler, "step"))  # noqa: B009
                     stack.enter_context(_in_place(scheduler, "step", stop))
-                made = self._call(requests, manner)
+                made = self._call(requests, manner, trial=True)
             made = output.clips(
                 made, len(requests), self._profile.produces, Fraction(1), self._rate or 1, None
             )
@@ -144,9 +166,9 @@ class Runner:
         except output.Misfit as error:
             raise CannotBatch(str(error)) from error
         finally:
-            self._forget_steps()
+            self.forget_steps()
 
-    def _forget_steps(self) -> None:
+    def forget_steps(self) -> None:
         """Step caches start afresh after a call that was cut short."""
         denoiser: Any = getattr(self._pipeline, self._profile.denoiser or "", None)
         if getattr(denoiser, "is_cache_enabled", False):
