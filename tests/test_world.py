@@ -21,7 +21,7 @@ from phosphene.ember.words import word_ids
 from phosphene.ember.world import LEVELS, WORDINGS, Family, World
 from phosphene.errors import PhospheneError
 
-CONFIGS = sorted((Path(__file__).parents[1] / "configs/train").glob("*.yaml"))
+CONFIGS = sorted((Path(__file__).parents[1] / "configs/train").glob("ember-*.yaml"))
 SUITE = [path for path in CONFIGS if path.stem != "ember-cpu"]
 
 

@@ -6,12 +6,13 @@ import sys
 import time
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from cyclopts import App, Parameter
 
 from phosphene.cli.console import say, say_json
 
+T = TypeVar("T")
 app = App(name="train", help="Train the model that Phosphene carries.")
 
 
@@ -33,11 +34,53 @@ def ember(
         quiet: no progress.
         json: one JSON object on stdout and nothing else.
     """
+    from phosphene.ember.settings import TrainConfig
     from phosphene.ember.train import train
 
-    told = _config(config, changes)
+    told = _config(config, changes, TrainConfig)
     with redirect_stdout(sys.stderr):
         weights = train(told, (lambda event: None) if quiet else _show)
+    if json:
+        say_json({"weights": weights})
+    else:
+        say(str(weights))
+
+
+@app.command
+def encoder(
+    *,
+    config: Path,
+    changes: Annotated[tuple[str, ...], Parameter(name="--set")] = (),
+    quiet: bool = False,
+    json: bool = False,
+) -> None:
+    """Train Ember's eyes and ears and print where their weights are; the same command resumes.
+
+    The weights' folder holds retrieval.json: how often the nearest of the held-out clips is the
+    right one.
+
+    Args:
+        config: YAML file, e.g. configs/train/encoder-cpu.yaml.
+        changes: KEY=VALUE in place of the file's, e.g. samples=1024; may be repeated.
+        quiet: no progress.
+        json: one JSON object on stdout and nothing else.
+    """
+    from phosphene.ember.contrast import EncoderConfig, train
+
+    told = _config(config, changes, EncoderConfig)
+    began = time.perf_counter()
+
+    def show(event: dict[str, Any]) -> None:
+        if "loss" not in event:
+            _live("  ".join(f"{n} {_short(v)}" for n, v in event.items()), last=True)
+            return
+        speed = event["fresh"] / (time.perf_counter() - began)
+        left = _time((told.samples - event["samples"]) / speed)
+        line = f"{event['samples']:,} of {told.samples:,} clips  loss {event['loss']:.3f}"
+        _live(f"{line}  {speed:,.0f} a second  {left} left", last=False)
+
+    with redirect_stdout(sys.stderr):
+        weights = train(told, (lambda event: None) if quiet else show)
     if json:
         say_json({"weights": weights})
     else:
@@ -69,9 +112,10 @@ def shards(
         quiet: no progress.
         json: one JSON object on stdout and nothing else.
     """
+    from phosphene.ember.settings import TrainConfig
     from phosphene.ember.shards import Shelf, write_shards
 
-    told = _config(config, changes)
+    told = _config(config, changes, TrainConfig)
     worlds = {stage.world.digest(): stage.world for stage in told.stages}
     folders = []
     with redirect_stdout(sys.stderr):
@@ -92,11 +136,10 @@ def shards(
         say("\n".join(str(folder) for folder in folders))
 
 
-def _config(path: Path, changes: tuple[str, ...]) -> Any:
+def _config(path: Path, changes: tuple[str, ...], kind: type[T]) -> T:
     from phosphene.config import assignments, build, override, read_yaml
-    from phosphene.ember.settings import TrainConfig
 
-    return build(TrainConfig, override(read_yaml(path), assignments(changes)), str(path))
+    return build(kind, override(read_yaml(path), assignments(changes)), str(path))
 
 
 def _show(event: dict[str, Any]) -> None:

@@ -66,7 +66,7 @@ def train(config: EncoderConfig, on_event: Callable[[dict], None] = lambda event
     config.out.mkdir(parents=True, exist_ok=True)
     saved = config.out / "checkpoint.safetensors"
     step = checkpoint.restore(saved, model, {}, [optimiser])["step"] if saved.exists() else 0
-    steps = config.samples // config.batch
+    steps, begun = config.samples // config.batch, step
     dealt = config.world.tasks()
     while step < steps:
         for group in optimiser.param_groups:
@@ -79,7 +79,8 @@ def train(config: EncoderConfig, on_event: Callable[[dict], None] = lambda event
         model.temperature.data.clamp_(max=4.6)
         step += 1
         if step % config.log_every == 0:
-            on_event({"samples": step * config.batch, "loss": round(loss.item(), 4)})
+            done, fresh = step * config.batch, (step - begun) * config.batch
+            on_event({"samples": done, "fresh": fresh, "loss": round(loss.item(), 4)})
         if step % (25 * config.log_every) == 0 or step == steps:
             checkpoint.save(saved, model, {}, [optimiser], {"step": step})
     model.eval()

@@ -38,9 +38,9 @@ class Screened(Explorer):
 
     inner: str = "dominated"
     settings: Mapping[str, Any] = field(default_factory=dict)
-    times: int = 4
+    times: int = 3
     share: float = 0.2
-    quality: float = 0.7
+    quality: float = 0.5
     spread: float = 0.2
     floor: float = 0.3
     screening: Screening = field(init=False)
@@ -57,7 +57,7 @@ class Screened(Explorer):
 
     def ask(self, count: int, view: View) -> list[Proposal]:
         self._check(view)
-        chosen = self.screening.finish(self._previews, count, view.archive)
+        chosen = self.screening.finish(self._previews, count, view)
         self._previews = []
         if chosen:
             return chosen

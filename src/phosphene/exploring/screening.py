@@ -10,10 +10,11 @@ import numpy as np
 from phosphene.archive import Archive
 from phosphene.candidate import Candidate, Proposal
 from phosphene.errors import PhospheneError
+from phosphene.explorer import View
 from phosphene.space import Space
 
 _STARTS = 8
-_PAIRS = 32  # previews and what became of them, before the two are compared
+_TRIAL = 32  # samples finished by chance, to see what previews tell here
 
 
 def choose(merit: np.ndarray, distances: np.ndarray, count: int, spread: float) -> list[int]:
@@ -74,32 +75,34 @@ def _exchanged(chosen: list[int], merit: np.ndarray, pull: np.ndarray) -> list[i
 class Screening:
     """Previews asked for, chosen from, and compared with what became of them.
 
+    The first ones that are finished are drawn by chance: among those that were chosen, who are
+    alike, previews would seem to tell less than they do.
+
     Args:
         times: previews a finished sample.
-        share: of the steps that a preview has behind it.
+        share: of the steps that a preview has behind it, at most; one step at least.
         quality: weight of quality against novelty, 0..1.
         spread: weight of the chosen ones' distances among themselves.
         floor: rank correlation of previews and finished samples below which screening stops.
 
     Attributes:
         agreement: Spearman correlation of merit (quality and novelty, weighted) in previews and in
-            what became of them; None before there are enough. It is worked out among those that
-            were chosen, who are alike, and so is lower than among all.
+            what became of them; None until the trial is over.
         stopped: why it screens no more; empty while it does.
 
     Raises:
         PhospheneError: a setting out of its range.
     """
 
-    times: int = 4
+    times: int = 3
     share: float = 0.2
-    quality: float = 0.7
+    quality: float = 0.5
     spread: float = 0.2
     floor: float = 0.3
-    agreement: float | None = None
-    stopped: str = ""
-    _early: dict[str, tuple[float, int]] = field(default_factory=dict)
-    _pairs: list[tuple[float, float]] = field(default_factory=list)
+    agreement: float | None = field(default=None, init=False)
+    stopped: str = field(default="", init=False)
+    _early: dict[str, tuple[float, int]] = field(default_factory=dict, init=False)
+    _pairs: list[tuple[float, float]] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
         if self.times < 2 or not 0 < self.share < 1:
@@ -116,33 +119,37 @@ class Screening:
     def preview(self, proposal: Proposal, space: Space) -> Proposal:
         """The proposal stopped early; as it is where that is as much as finishing it."""
         steps = space.steps_of(proposal.genome)
-        stop = max(1, round(self.share * steps))
+        stop = max(1, int(self.share * steps))
         return replace(proposal, stop=stop) if stop < steps else proposal
 
-    def finish(self, previews: Sequence[Candidate], count: int, archive: Archive) -> list[Proposal]:
-        """Those of the previews that are worth finishing."""
+    def finish(self, previews: Sequence[Candidate], count: int, view: View) -> list[Proposal]:
+        """Those of the previews that are worth finishing, `count` at most."""
         seen = [c for c in previews if not c.failed]
         if not seen:
             return []
         vectors = np.stack([c.vector for c in seen])
-        merit = self._merit(seen, vectors, archive, len(archive))
-        chosen = choose(merit, 1 - vectors @ vectors.T, count, self.spread)
-        for place in chosen:
-            self._early[seen[place].id] = (float(merit[place]), len(archive))
+        merit = self._merit(seen, vectors, view.archive, len(view.archive))
+        if self.agreement is None:
+            drawn = view.rng.permutation(len(seen))[:count]
+            chosen = [int(i) for i in np.sort(drawn)]
+            for i in chosen:
+                self._early[seen[i].id] = (float(merit[i]), len(view.archive))
+        else:
+            chosen = choose(merit, 1 - vectors @ vectors.T, count, self.spread)
         return [replace(seen[i].proposal, stop=None, after=seen[i].id) for i in chosen]
 
     def learn(self, candidates: Sequence[Candidate], archive: Archive) -> None:
-        """Compare the finished ones with their previews; stop if previews tell too little."""
+        """Compare the finished ones of the trial with their previews; stop if they tell little."""
         for candidate in candidates:
             early = self._early.pop(candidate.proposal.after or "", None)
             if early is None or not candidate.finished:
                 continue
             late = self._merit([candidate], candidate.vector[None], archive, early[1])
             self._pairs.append((early[0], float(late[0])))
-        if len(self._pairs) < _PAIRS:
+        if self.agreement is not None or len(self._pairs) < _TRIAL:
             return
         self.agreement = _spearman(np.array(self._pairs))
-        if self.agreement < self.floor and not self.stopped:
+        if self.agreement < self.floor:
             self.stopped = (
                 f"previews after {self.share:.0%} of the steps tell too little here: their rank "
                 f"correlation with finished samples is {self.agreement:.2f}, below {self.floor:g}"
@@ -153,8 +160,9 @@ class Screening:
     ) -> np.ndarray:
         """Quality and novelty against the first `known` of the archive, weighted."""
         quality = np.array([c.quality for c in candidates])
-        near = np.sort(archive.distances(vectors)[:, :known], 1)[:, :3]
-        novelty = near.mean(1) if near.shape[1] else np.ones(len(vectors))
+        near = archive.distances(vectors)[:, :known]
+        near = np.partition(near, 2, 1)[:, :3] if known > 3 else near
+        novelty = near.mean(1) if known else np.ones(len(vectors))
         return self.quality * quality + (1 - self.quality) * novelty
 
 

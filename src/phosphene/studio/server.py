@@ -30,7 +30,7 @@ from phosphene.studio.security import App, Guarded, Lock
 from phosphene.studio.state import State
 
 _PAGE = Path(__file__).parent / "page"
-_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_TYPES = {
     ".html": "text/html",
     ".css": "text/css",
     ".js": "text/javascript",
