@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
+_CODES = {"Escape": 27, "Enter": 13, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
 _FLAGS = (
     "--headless=new",
     "--no-sandbox",
@@ -158,8 +159,9 @@ class Chromium:
     def press(self, key: str) -> None:
         """A key, down and up."""
         text = {"text": key} if len(key) == 1 else {"text": "\r"} if key == "Enter" else {}
-        self._call("Input.dispatchKeyEvent", type="keyDown", key=key, **text)
-        self._call("Input.dispatchKeyEvent", type="keyUp", key=key)
+        code = {"windowsVirtualKeyCode": _CODES[key]} if key in _CODES else {}
+        self._call("Input.dispatchKeyEvent", type="keyDown", key=key, **code, **text)
+        self._call("Input.dispatchKeyEvent", type="keyUp", key=key, **code)
 
     def point(self, x: float, y: float) -> None:
         """Move the mouse."""

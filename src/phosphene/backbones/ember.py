@@ -22,7 +22,7 @@ _EXPLORED = {
     "framed": 1.0,
     "embeddings": ("ember", "ember_sound", "efficientnet"),
     "qualities": ("validity", "sharpness", "motion", "coherence"),
-    "judge": "stability",
+    "judge": "pairing",
 }
 
 

@@ -23,9 +23,10 @@ class CmaEs(Explorer):
 
     x holds the weights of `seeds` fixed draws of noise, and guidance and LoRA strengths where they
     may vary (see `phosphene.exploring.handle`); never the noise itself, which has too many numbers
-    for a covariance and would leave the sphere. It starts at m = 0, s = 1, C = I: the first generation
-    is independent draws from the sphere. Words and picture are those of the best candidate so far; a
-    run that has converged is followed by one around the best that no run began from.
+    for a covariance and would leave the sphere. It starts at m = 0, s = 1, C = I: the first
+    generation is independent draws from the sphere. Words and picture are those of the best
+    candidate so far; a run that has converged is followed by one around the best that no run began
+    from.
 
     Args:
         seeds: draws of each stream, 2..24.
@@ -95,9 +96,7 @@ class CmaEs(Explorer):
         self._told = []
 
 
-def _optimiser(
-    size: int, separable: bool, count: int, rng: np.random.Generator
-) -> Any:
+def _optimiser(size: int, separable: bool, count: int, rng: np.random.Generator) -> Any:
     """With a population near the usual 4 + 3 ln n that divides the batch."""
     try:
         import cmaes

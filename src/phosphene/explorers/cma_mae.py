@@ -15,6 +15,7 @@ from phosphene.exploring.handle import Handle, check_seeds
 from phosphene.exploring.merit import best, merit
 
 _EDGE = 0.1  # of the warm-up's extent, added on either side of the grid
+_LEAST = -1e-3  # threshold of an empty cell: fitness 0 passes it
 
 
 @dataclass
@@ -34,9 +35,10 @@ class CmaMae(Explorer):
         each emitter is a CMA-ES that climbs the improvement
 
     Cells divide the plane of the first two principal components of the descriptors seen before it
-    was first asked, the warm-up's. alpha = 1 is CMA-ME, alpha = 0 plain CMA-ES. What x holds is in
-    `phosphene.exploring.handle`; words and picture are those of the best of the warm-up, and what
-    was found is read from the session's own archive.
+    was first asked, the warm-up's; it draws independently until there are three. alpha = 1 is
+    CMA-ME, alpha = 0 plain CMA-ES. What x holds is in `phosphene.exploring.handle`; words and
+    picture are those of the best of the warm-up, and what was found is read from the session's own
+    archive.
 
     Args:
         seeds: draws of each stream, 2..24.
@@ -47,8 +49,7 @@ class CmaMae(Explorer):
             side by side as fill the first batch.
 
     Raises:
-        PhospheneError: a setting out of its range; when asked, the package is missing or fewer than
-            three candidates are there.
+        PhospheneError: a setting out of its range; when asked, the package is missing.
 
     References:
         Covariance Matrix Adaptation MAP-Annealing (Fontaine and Nikolaidis, 2023), algorithm 1,
@@ -82,6 +83,8 @@ class CmaMae(Explorer):
             )
 
     def ask(self, count: int, view: View) -> list[Proposal]:
+        if self._handle is None and len(view.archive) < 3:
+            return [Proposal(view.space.random(view.rng), "fresh") for _ in range(count)]
         if self._handle is None:
             self._begin(count, view)
         self._learn(view)
@@ -106,11 +109,6 @@ class CmaMae(Explorer):
             raise PhospheneError(
                 "explorer cma_mae needs the package ribs; pip install 'phosphene[search]'"
             ) from None
-        if len(view.archive) < 3:
-            raise PhospheneError(
-                f"explorer cma_mae divides the plane of what was seen before, and saw "
-                f"{len(view.archive)}; give a longer --warmup"
-            )
         start = best(view.archive, view.archive)
         self._handle = Handle.around(start.genome, self.seeds, view.space, view.rng)
         self._plane = plane(view.archive.vectors)
@@ -122,7 +120,7 @@ class CmaMae(Explorer):
             dims=(self.bins, self.bins),
             ranges=ranges,
             learning_rate=self.alpha,
-            threshold_min=0.0,
+            threshold_min=_LEAST,
             seed=int(view.rng.integers(2**31)),
         )
         self._emitters = [
@@ -155,6 +153,8 @@ class CmaMae(Explorer):
         for generation in [g for g in self._open if len(g.told) == len(g.x)]:
             self._open.remove(generation)
             made = [generation.told[i] for i in range(len(generation.x))]
+            if not any(made):
+                continue  # ranks of nothing teach nothing
             # What failed is worse than anything, so that it is admitted to no cell.
             objective = np.array([-1.0 if c is None else merit(c, view.archive) for c in made])
             width = view.archive.vectors.shape[1]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from phosphene.candidate import Candidate, Proposal
 from phosphene.errors import PhospheneError
 from phosphene.explorer import Explorer, View
-from phosphene.exploring.breeding import bred, fresh, stepping
+from phosphene.exploring.breeding import Breeding
 from phosphene.exploring.dominated import Elite
 
 
@@ -17,13 +17,13 @@ class Dominated(Explorer):
     """A genetic algorithm whose survivors are those of most dominated novelty.
 
         s_i = mean distance to the 3 nearest of {j: f_j > f_i},  infinite if there are none
-        keep the top C;  parents win a tournament of two on s;  children step by pCN
+        keep the top C;  parents win a tournament on s;  children step by pCN
 
     Args:
         capacity: C.
-        b: length of a step of noise, 0..1: large steps, as small ones lose to chance.
-        fresh: share of independent draws.
-        neighbours: how many of the nearest count.
+        tournament: how many compete for each parenthood.
+        neighbours: how many of the nearest count in s.
+        b, words, fresh: see `Breeding`; steps are large, as small ones lose to chance.
 
     Raises:
         PhospheneError: a setting out of its range.
@@ -35,33 +35,28 @@ class Dominated(Explorer):
 
     name = "dominated"
 
-    capacity: int = 256
-    b: float = 0.7
-    fresh: float = 0.1
+    capacity: int = 96
+    tournament: int = 4
     neighbours: int = 3
+    b: float = 0.7
+    words: float = 0.2
+    fresh: float = 0.1
+    _breeding: Breeding = field(init=False)
     _elite: Elite = field(init=False)
 
     def __post_init__(self) -> None:
-        if self.capacity < 1 or self.neighbours < 1:
+        if min(self.capacity, self.tournament, self.neighbours) < 1:
             raise PhospheneError(
-                f"dominated: capacity and neighbours must be at least 1; got {self.capacity}, "
-                f"{self.neighbours}"
+                f"dominated: capacity, tournament and neighbours must be at least 1; got "
+                f"{self.capacity}, {self.tournament}, {self.neighbours}"
             )
-        if not 0 < self.b <= 1 or not 0 <= self.fresh <= 1:
-            raise PhospheneError(
-                f"dominated: b lies in 0..1 and is not 0, fresh in 0..1; got {self.b}, {self.fresh}"
-            )
+        self._breeding = Breeding(self.b, self.words, self.fresh)
         self._elite = Elite(self.capacity, self.neighbours)
 
     def ask(self, count: int, view: View) -> list[Proposal]:
         self._elite.update(view.archive)
-        operator = stepping(view.operators, self.b).get("pcn")
-        return [
-            fresh(view)
-            if operator is None or not self._elite.ids or view.rng.random() < self.fresh
-            else bred(operator, lambda: self._elite.tournament(view.rng), view)
-            for _ in range(count)
-        ]
+        parent = lambda: self._elite.tournament(view.rng, self.tournament)  # noqa: E731
+        return self._breeding.propose(count, parent if self._elite.ids else None, view)
 
     def tell(self, candidates: Sequence[Candidate], view: View) -> None:
         self._elite.update(view.archive, candidates)

@@ -18,7 +18,8 @@ class Illumination(Explorer):
     """ASAL's illumination: a fixed number of candidates, as unlike each other as can be.
 
         P independent draws
-        repeat: parents drawn evenly;  children = parents, mutated;  until P are left: remove the one whose mean distance to its k nearest is least
+        repeat: parents drawn evenly;  children = parents, mutated;  until P are
+            left: remove the one whose mean distance to its k nearest is least
 
     The paper's population starts at zero and takes additive steps; noise here starts as independent
     draws and its steps keep it white. Quality plays no part.

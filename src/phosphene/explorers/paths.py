@@ -123,7 +123,7 @@ class Paths(Explorer):
             note = {"group": place, "line": number}
             for _ in range(self.copies):
                 genome = branched(tip.genome, step, self.b, view.rng)
-                after = shared(line, step)
+                after = shared(line, genome)
                 proposals.append(Proposal(genome, "renoise", (tip.id,), stop, after, note))
         return proposals
 

@@ -76,7 +76,7 @@ class ZeroOrder(Explorer):
         return [
             proposal
             for place, line in enumerate(self._lines[:lines])
-            for proposal in self._round(place, line, view)
+            for proposal in self._round(place, line, min(self.neighbours, count), view)
         ]
 
     def tell(self, candidates: Sequence[Candidate], view: View) -> None:
@@ -99,13 +99,13 @@ class ZeroOrder(Explorer):
         if line.fruitless >= self.patience:
             line.pivot, line.fruitless = None, 0
 
-    def _round(self, place: int, line: _Line, view: View) -> list[Proposal]:
+    def _round(self, place: int, line: _Line, count: int, view: View) -> list[Proposal]:
         note = {"line": place}
         if line.pivot is None:
             first = view.space.random(view.rng)
-            rest = [redrawn(first, view.space, view.rng) for _ in range(self.neighbours - 1)]
+            rest = [redrawn(first, view.space, view.rng) for _ in range(count - 1)]
             return [Proposal(g, "fresh", note=note) for g in (first, *rest)]
-        genomes = [moved(line.pivot.genome, view.rng, self.b) for _ in range(self.neighbours)]
+        genomes = [moved(line.pivot.genome, view.rng, self.b) for _ in range(count)]
         return [Proposal(g, "pcn", (line.pivot.id,), note=note) for g in genomes]
 
 

@@ -66,8 +66,14 @@ def branched(genome: Genome, step: int, b: float, rng: np.random.Generator) -> G
     return genome.steered("renoise", step=step, b=b, seed=new_seed(rng))
 
 
-def shared(line: Sequence[Candidate], step: int) -> str | None:
-    """Of a line of previews, oldest first, the id of the latest that has made no step from `step`
-    on: its steps are those of whatever branches there. None if there is none."""
-    early = [c.id for c in line if c.proposal.stop is not None and c.proposal.stop <= step]
-    return early[-1] if early else None
+def shared(line: Sequence[Candidate], genome: Genome) -> str | None:
+    """Of the previews that a genome descends from, oldest first, the id of the latest all of whose
+    steps are the genome's own: it was steered no differently before it stopped. None if there is
+    none."""
+    for preview in reversed(line):
+        before = preview.genome.steering
+        since = genome.steering[len(before) :]
+        stop = preview.proposal.stop or 0
+        if genome.steering[: len(before)] == before and all(s["step"] >= stop for s in since):
+            return preview.id
+    return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -150,14 +150,14 @@ class Niches:
         for cell, id in self.best.items():
             self._fitness[cell] = float(archive.fitness[archive.place(id)])
 
-    def admit(self, candidates: Iterable[Candidate], archive: Archive) -> list[float]:
+    def admit(self, candidates: Sequence[Candidate], archive: Archive) -> list[float]:
         """Put each where it belongs if it is fitter than what is there.
 
         Returns:
             For each candidate, by how much it raised the sum of the elites' fitness (the QD
             score); 0 for what the archive does not hold.
         """
-        known = [(i, c) for i, c in enumerate(candidates := list(candidates)) if c.id in archive]
+        known = [(i, c) for i, c in enumerate(candidates) if c.id in archive]
         gains = [0.0] * len(candidates)
         if not known:
             return gains

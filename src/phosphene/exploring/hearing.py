@@ -10,15 +10,15 @@ import numpy as np
 from phosphene.clip import Clip
 from phosphene.errors import PhospheneError
 
-RATE = 16_000  # Hz; everything is heard at this rate
+RATE = 16_000  # Hz; what is measured is heard at this rate
 HOP = 160  # samples: 10 ms
 WINDOW = 400  # samples: 25 ms
 FLOOR = -80.0  # dB under full scale; what is fainter is silence
 _FFT = 512
 
 
-def heard(clip: Clip, who: str) -> np.ndarray:
-    """The mean of its channels, float32 `(samples,)` at `RATE`; what isn't finite is silent.
+def heard(clip: Clip, who: str, rate: int = RATE) -> np.ndarray:
+    """The mean of its channels, float32 `(samples,)` at `rate` Hz; what isn't finite is silent.
 
     Raises:
         PhospheneError: a clip without sound; `who` is named.
@@ -26,12 +26,12 @@ def heard(clip: Clip, who: str) -> np.ndarray:
     if clip.audio is None or not clip.rate:
         raise PhospheneError(f"{who} listens to sound; it was given a clip without any")
     track = np.nan_to_num(clip.audio.mean(0), posinf=0, neginf=0).astype(np.float32)
-    if clip.rate == RATE:
+    if clip.rate == rate:
         return track
     from scipy.signal import resample_poly
 
-    common = math.gcd(clip.rate, RATE)
-    out = resample_poly(track.astype(np.float64), RATE // common, clip.rate // common)
+    common = math.gcd(clip.rate, rate)
+    out = resample_poly(track.astype(np.float64), rate // common, clip.rate // common)
     return out.astype(np.float32)
 
 

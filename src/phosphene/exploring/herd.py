@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from phosphene.candidate import Candidate, Proposal
+from phosphene.errors import PhospheneError
 from phosphene.exploring.mutation import mutated
 from phosphene.space import Space
 
@@ -24,13 +25,23 @@ class Herd:
 
     Attributes:
         members: those kept, with their scores, best first.
+
+    Raises:
+        PhospheneError: a setting out of its range.
     """
 
     size: int
     b: float
     words: float
     fresh: float
-    members: list[tuple[float, Candidate]] = field(default_factory=list)
+    members: list[tuple[float, Candidate]] = field(default_factory=list, init=False)
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise PhospheneError(f"size must be at least 1; got {self.size}")
+        for name in ("b", "words", "fresh"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise PhospheneError(f"{name} lies in 0..1; got {getattr(self, name)}")
 
     def propose(self, count: int, space: Space, rng: np.random.Generator) -> list[Proposal]:
         """Children of parents that won a tournament of two; fresh draws while there is none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,8 +14,10 @@ from phosphene.candidate import Proposal
 from phosphene.clip import Clip
 from phosphene.errors import PhospheneError
 from phosphene.request import Request
+from phosphene.session import round_of
 from phosphene.space import Space
 
+_FIRST = 2  # samples of a session's first group
 _KEPT = 3  # rounds whose previews are held in memory
 _log = logging.getLogger("phosphene")
 
@@ -69,7 +72,14 @@ class Maker:
             like = self.backbone.like(self.space.request(proposal.genome))
             staged = proposal.stop is not None or proposal.after is not None
             alike.setdefault((like, staged, proposal.stop), []).append(id)
-        return [g[i : i + self.size] for g in alike.values() for i in range(0, len(g), self.size)]
+        out = []
+        for ids in alike.values():
+            # The first of all are few, so that there is something to look at soon.
+            few = min(_FIRST, self.size) if round_of(ids[0]) == 0 else 0
+            cuts = [0, *range(few, len(ids), self.size), len(ids)] if few else []
+            cuts = cuts or [*range(0, len(ids), self.size), len(ids)]
+            out += [ids[a:b] for a, b in itertools.pairwise(cuts) if a < b]
+        return out
 
     def make(self, asked: Mapping[str, Proposal], ids: Sequence[str]) -> list[Fresh]:
         """Make one group, whole; failures are told, not raised.

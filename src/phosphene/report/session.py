@@ -14,6 +14,7 @@ import numpy as np
 
 from phosphene import __version__
 from phosphene.exploring.contest import MEASURES, Contest, Found, contest, pairs
+from phosphene.exploring.mining import KEPT
 from phosphene.media.disk import write_text
 from phosphene.probe import Lines
 from phosphene.report.lines import lines_html
@@ -44,6 +45,7 @@ def write_session(root: str | Path, out: Path | None = None) -> Path:
     for name, figure in zip(_CURVES, figures, strict=False):
         (page.parent / f"{name.lower().replace(' ', '-')}.png").write_bytes(png(figure))
     record = summary(root, found, measured)
+    chosen = _unlike(mine)
     write_text(json.dumps(record, indent=1) + "\n", page.with_suffix(".json"))
     return write_page(
         page,
@@ -55,8 +57,9 @@ def write_session(root: str | Path, out: Path | None = None) -> Path:
         table=record["table"],
         notes=record["notes"],
         curves=[(f.title, lines_html(f)) for f in figures],
-        map=_map(mine, beside),
-        gallery=_gallery(mine),
+        map=_map(mine, beside, chosen),
+        gallery=[card(session, mine.ids[n], float(mine.quality[n])) for n in chosen],
+        nuggets=_nuggets(mine),
         operators=_operators(session),
         footer=f"phosphene {__version__}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
     )
@@ -181,7 +184,7 @@ def _operators(session: Session) -> list[tuple[str, ...]]:
     return out
 
 
-def _map(mine: Found, beside: Session | None) -> dict[str, Any]:
+def _map(mine: Found, beside: Session | None, chosen: Sequence[int]) -> dict[str, Any]:
     """Both sides on the first two principal components of what search and chance found."""
     sides = [mine] + ([Found.of(beside)] if beside is not None and beside.told else [])
     vectors = np.concatenate([s.vectors for s in sides])
@@ -214,11 +217,19 @@ def _map(mine: Found, beside: Session | None) -> dict[str, Any]:
         step = -(-len(placed[1]) // _DOTS)
         for x, y in ((placed[1][::step] - low) / span).tolist():
             chance.append((round(20 + 560 * x, 1), round(20 + 360 * y, 1)))
-    return {"dots": dots, "chance": chance}
+    pictures = []
+    for n in chosen:
+        x, y = (placed[0][n] - low) / span
+        poster = mine.session.made[mine.ids[n]].poster
+        if poster is not None:
+            url = _data(mine.session.root / poster)
+            at = {"x": round(20 + 560 * float(x), 1), "y": round(20 + 360 * float(y), 1)}
+            pictures.append({**at, "id": mine.ids[n], "picture": url})
+    return {"dots": dots, "chance": chance, "pictures": pictures}
 
 
-def _gallery(mine: Found) -> list[dict[str, Any]]:
-    """The best items, no two of them alike: greedily by quality among those far from the chosen."""
+def _unlike(mine: Found) -> list[int]:
+    """Places of the best items, no two alike: greedily by quality and distance from the chosen."""
     nearest = np.full(len(mine.ids), np.inf)
     chosen: list[int] = []
     for _ in range(min(_SHOWN, len(mine.ids))):
@@ -227,7 +238,17 @@ def _gallery(mine: Found) -> list[dict[str, Any]]:
         n = int(merit.argmax())
         chosen.append(n)
         nearest = np.minimum(nearest, 1 - mine.vectors @ mine.vectors[n])
-    return [card(mine.session, mine.ids[n], float(mine.quality[n])) for n in chosen]
+    return chosen
+
+
+def _nuggets(mine: Found) -> list[dict[str, Any]]:
+    """What `phosphene nuggets` found, if it was run."""
+    path = mine.session.root / KEPT
+    if not path.exists():
+        return []
+    places = {id: n for n, id in enumerate(mine.ids)}
+    held = [n["id"] for n in json.loads(path.read_text())["nuggets"]]
+    return [card(mine.session, i, float(mine.quality[places[i]])) for i in held if i in places]
 
 
 def card(session: Session, id: str, quality: float) -> dict[str, Any]:
@@ -242,6 +263,7 @@ def card(session: Session, id: str, quality: float) -> dict[str, Any]:
     return {
         "id": id,
         "url": _data(path) if made.media is not None and path.exists() else "",
+        "poster": _data(session.root / made.poster) if made.poster is not None else "",
         "moving": path.suffix in (".mp4", ".mkv"),
         "sounding": path.suffix == ".wav",
         "quality": f"{quality:.2f}",

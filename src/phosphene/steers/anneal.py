@@ -107,7 +107,10 @@ class Anneal(Steer):
                     )
                 return None
             level = _level(pipeline.scheduler, clock.step)
-            return (), _changed(module, call, rows, clock, level)
+            changed = _changed(module, call, rows, clock, level)
+            if changed.keys() <= kwargs.keys():
+                return args, kwargs | changed
+            return (), call | changed
 
         with contextlib.ExitStack() as stack:
             stack.enter_context(clock.run())
@@ -122,7 +125,7 @@ class Anneal(Steer):
 def _changed(
     module: nn.Module, call: dict[str, Any], rows: Sequence[Anneal], clock: Clock, level: float
 ) -> dict[str, Any]:
-    """A call's arguments with the conditional branch's condition annealed."""
+    """What is annealed among a call's arguments: the conditional branch's condition."""
     names = [n for n in _CONDITIONS if _is_condition(call.get(n))]
     if not names:
         raise PhospheneError(
@@ -130,7 +133,7 @@ def _changed(
             f"encoder_hidden_states"
         )
     parts, place = len(clock.branches), clock.branches.index("cond")
-    out = dict(call)
+    out: dict[str, Any] = {}
     for name in names:
         branches = list(shares(call[name], parts))
         own = shares(branches[place], len(rows))

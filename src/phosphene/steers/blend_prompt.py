@@ -20,7 +20,7 @@ class BlendPrompt(Steer):
     """The prompt's embedding, on the great circle between the request's own and another's.
 
     Tokens are blended one by one: directions by slerp, lengths linearly. Masks of both prompts are
-    joined.
+    joined, but at the ends.
 
     Args:
         prompt: the other prompt.
@@ -94,10 +94,12 @@ def between(first: Any, second: Any, shares: Sequence[float]) -> Any:
             )
         if torch.equal(first, second):
             return first
-        if not first.is_floating_point():
-            return torch.maximum(first, second)
-        row = torch.tensor([shares[i % len(shares)] for i in range(len(first))])
-        return slerp(first, second, row.reshape(-1, *[1] * (first.ndim - 1)))
+        each = [shares[i % len(shares)] for i in range(len(first))]
+        row = torch.tensor(each, device=first.device).reshape(-1, *[1] * (first.ndim - 1))
+        if first.is_floating_point():
+            return slerp(first, second, row)
+        joined = torch.maximum(first, second)
+        return torch.where(row <= 0, first, torch.where(row >= 1, second, joined))
     if isinstance(first, list | tuple):
         each = isinstance(first, list) and len(first) == len(shares) > 1
         parts = [
@@ -115,7 +117,7 @@ def slerp(a: torch.Tensor, b: torch.Tensor, share: torch.Tensor) -> torch.Tensor
         a, b: `(..., width)`.
         share: `(..., 1)`, 0 for a to 1 for b.
     """
-    x, y, t = a.float(), b.float(), share.to(a.device)
+    x, y, t = a.float(), b.float(), share
     long = [v.norm(dim=-1, keepdim=True) for v in (x, y)]
     u, v = (w / n.clamp_min(1e-12) for w, n in zip((x, y), long, strict=True))
     angle = torch.acos((u * v).sum(-1, keepdim=True).clamp(-1, 1))

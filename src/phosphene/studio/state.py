@@ -17,6 +17,7 @@ from phosphene.studio.descriptors import Descriptors
 from phosphene.studio.item import ID, Item, file_of, number
 
 _OPINIONS = {"like": 1, "dislike": -1}
+_WISHES = frozenset({"more", "away", "blend", "prompt"})
 _log = logging.getLogger("phosphene")
 
 
@@ -31,7 +32,7 @@ class State:
         line: lines of the log taken in so far.
         told: one row a closed round, for the timeline.
         failed, previews: how many there were.
-        said, heard: people's events in the log, and how many of them the explorer has taken in.
+        heard: how many of people's events the explorer has taken in.
 
     Raises:
         PhospheneError: there is no session at `root`, or one of another schema.
@@ -50,10 +51,11 @@ class State:
         self._untold: list[tuple[dict[str, Any], list[int]]] = []
         self._drawn = 0  # line at which the map was last drawn anew
         self.items: dict[str, Item] = {}
-        self.line = self.spent = self.failed = self.previews = self.said = self.heard = 0
+        self.line = self.spent = self.failed = self.previews = self.heard = self._said = 0
         self.told: list[dict[str, Any]] = []
         self._rounds: dict[int, list[int]] = {}
-        self._heads: dict[str, int] = {"stop": 0}
+        self._wished: list[int] = []  # which of people's events ask for something
+        self._stopped = False
 
     def refresh(self) -> bool:
         """Take in what was added to the log; returns whether anything was."""
@@ -82,7 +84,9 @@ class State:
         elif kind == "told":
             self._tell(event, at)
         elif kind in PEOPLE:
-            self.said += 1
+            self._said += 1
+            if kind in _WISHES:
+                self._wished.append(self._said)
             self._hear(kind, event, at)
 
     def _make(self, event: Mapping[str, Any], at: int) -> None:
@@ -147,7 +151,7 @@ class State:
 
     def _hear(self, kind: str, event: Mapping[str, Any], at: int) -> None:
         if kind == "stop":
-            self._heads["stop"] = at
+            self._stopped = True
             return
         item = self.items.get(event.get("id", ""))
         if item is None:
@@ -176,8 +180,8 @@ class State:
                 "spent": self.spent,
                 "failed": self.failed,
                 "previews": self.previews,
-                "waiting": max(0, self.said - self.heard),
-                "stopped": self._heads["stop"] > 0,
+                "waiting": sum(number > self.heard for number in self._wished),
+                "stopped": self._stopped,
             }
 
     def _row(self, item: Item) -> dict[str, Any]:

@@ -158,7 +158,11 @@ export class Details {
       facts.push([`${stream} noise`, terms.length === 1 ? `seed ${terms[0][0]}` : `${terms.length} seeds`]);
     }
     for (const steer of genome.steering ?? []) facts.push(["steered by", steer.op]);
-    return [el("dl", {}, ...facts.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))))];
+    const line = ([name, value]) => {
+      const wide = name.length + value.length > 20 ? "wide" : "";
+      return el("div", { class: wide }, el("dt", {}, name), el("dd", { title: value }, value));
+    };
+    return [el("dl", {}, ...facts.map(line))];
   }
 }
 

@@ -24,6 +24,7 @@ export class Map2D {
   #dots = new Map();
   #size = [0, 0];
   #lit = null;
+  #unit = [100, 100];
   draw = framed(() => this.#paint());
 
   constructor(store, float) {
@@ -42,6 +43,7 @@ export class Map2D {
     this.#canvas.width = width * ratio;
     this.#canvas.height = height * ratio;
     this.#context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    this.#fit();
     this.#paint();
   }
 
@@ -58,20 +60,29 @@ export class Map2D {
     if (this.#order.length > 0) for (const id of fresh) this.#arrivals.set(id, now);
     const worth = (row) => row.likes + (row.pinned ? 1 : 0) + (row.quality ?? 0);
     this.#order = placed.sort((a, b) => worth(b) - worth(a));
+    if (redrawn || fresh.length) this.#fit();
     $("#map-empty").hidden = placed.length > 0;
     this.draw();
+  }
+
+  /** All items fit; one direction is stretched by no more than half to fill the pane. */
+  #fit() {
+    const reach = [0, 1].map((i) => {
+      const far = this.#order.map((row) => Math.abs(i ? row.y : row.x)).sort((a, b) => a - b);
+      // One that lies far out does not make all others small.
+      const most = far[Math.floor(0.98 * (far.length - 1))] ?? 1;
+      return Math.max(0.1, Math.min(far.at(-1) ?? 1, 1.3 * most));
+    });
+    const [ux, uy] = this.#size.map((size, i) => Math.max(40, size / 2 - MARGIN) / reach[i]);
+    this.#unit = [Math.min(ux, 1.5 * uy), Math.min(uy, 1.5 * ux)];
   }
 
   /** Pixels of a place on the map. */
   #pixel([x, y]) {
     const [width, height] = this.#size;
-    const unit = (Math.min(width, height) / 2 - MARGIN) * this.#view.zoom;
-    // Maps are wider than high: stretched a little to fill them, which keeps neighbours.
-    const stretch = Math.min(1.5, Math.max(1, (width - 2 * MARGIN) / (height - 2 * MARGIN)));
-    return [
-      width / 2 + (x - this.#view.x) * unit * stretch,
-      height / 2 - (y - this.#view.y) * unit,
-    ];
+    const { x: cx, y: cy, zoom } = this.#view;
+    const [ux, uy] = this.#unit;
+    return [width / 2 + (x - cx) * ux * zoom, height / 2 - (y - cy) * uy * zoom];
   }
 
   #advance(now) {
@@ -102,7 +113,9 @@ export class Map2D {
     for (const spot of near) if (spot.passes) this.#dot(spot);
     this.#lines(near);
     const shown = this.#roomy(near, side);
-    for (const spot of shown.reverse()) this.#picture(spot, side);
+    const chosen = near.filter((spot) => spot.row === this.#store.chosen && spot.row.poster);
+    for (const spot of chosen) spot.taken = true;
+    for (const spot of [...shown.reverse(), ...chosen]) this.#picture(spot, side);
     this.#rings(near, side, now);
   }
 
@@ -139,10 +152,9 @@ export class Map2D {
     const cells = new Map();
     const taken = [];
     const gap = side + 5;
-    const first = near.filter((s) => s.row === this.#store.chosen || s.row === this.#lit);
-    for (const spot of [...first, ...near]) {
+    for (const spot of near) {
       if (taken.length >= PICTURES) break;
-      if (!spot.row.poster || !spot.passes || spot.taken) continue;
+      if (!spot.row.poster || !spot.passes) continue;
       const [cx, cy] = [Math.floor(spot.x / gap), Math.floor(spot.y / gap)];
       let free = true;
       for (let i = cx - 1; free && i <= cx + 1; i++) {
@@ -224,6 +236,7 @@ export class Map2D {
       const age = now - (this.#arrivals.get(row.id) ?? -NEW);
       if (age < NEW) ring(`rgb(255 255 255 / ${(1 - age / NEW) * 0.9})`, 1.5);
       else this.#arrivals.delete(row.id);
+      if (row === this.#lit) ring("rgb(255 255 255 / .7)", 1.5);
       if (row === this.#store.marked) ring("#7aa5ff", 2.5);
       if (row === this.#store.chosen) ring("#fff", 2.5);
     }
