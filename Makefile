@@ -38,5 +38,5 @@ $(VENV)/installed: $(VENV)/created pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
-	$(PIP) -e '.[dev,families]'
+	$(PIP) -e '.[dev,families,search,eyes]'
 	@touch $@

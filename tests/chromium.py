@@ -14,7 +14,14 @@ from pathlib import Path
 from typing import Any
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
-_CODES = {"Escape": 27, "Enter": 13, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
+_CODES = {
+    "Enter": 13,
+    "Escape": 27,
+    "ArrowLeft": 37,
+    "ArrowUp": 38,
+    "ArrowRight": 39,
+    "ArrowDown": 40,
+}
 _FLAGS = (
     "--headless=new",
     "--no-sandbox",
@@ -61,12 +68,21 @@ class Chromium:
         self._buffer = b""
         self._session: str | None = None
         self.errors: list[str] = []
-        target = self._call("Target.createTarget", url="about:blank")["targetId"]
+        # The tab that is in front: in another one the page is hidden, and draws nothing.
+        target = self._first_page()
         attached = self._call("Target.attachToTarget", targetId=target, flatten=True)
         self._session = attached["sessionId"]
         for domain in ("Page", "Runtime", "Log"):
             self._call(f"{domain}.enable")
+        self._call("Emulation.setFocusEmulationEnabled", enabled=True)
         self.resize(width, height)
+
+    def _first_page(self) -> str:
+        while True:
+            for info in self._call("Target.getTargets")["targetInfos"]:
+                if info["type"] == "page":
+                    return info["targetId"]
+            time.sleep(0.05)
 
     def __enter__(self) -> Chromium:
         return self
@@ -148,9 +164,10 @@ class Chromium:
         return found["result"].get("value")
 
     def wait(self, script: str, seconds: float = 20) -> Any:
-        """Ask until the value is true; returns it."""
+        """Ask until the value is true, as an element is; returns it."""
         end = time.monotonic() + seconds
-        while not (value := self.ask(script)):
+        asked = f"((value) => (value instanceof Node ? true : value))({script})"
+        while not (value := self.ask(asked)):
             if time.monotonic() > end:
                 raise TimeoutError(f"never true: {script}; the page says {self.errors}")
             time.sleep(0.05)
@@ -169,13 +186,11 @@ class Chromium:
 
     def click(self, selector: str) -> None:
         """Click in the middle of an element."""
-        box = f"JSON.stringify(document.querySelector({json.dumps(selector)}).getBoundingClientRect())"
-        found = json.loads(self.ask(box))
+        element = f"document.querySelector({json.dumps(selector)})"
+        found = json.loads(self.ask(f"JSON.stringify({element}.getBoundingClientRect())"))
         x, y = found["x"] + found["width"] / 2, found["y"] + found["height"] / 2
         for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
-            self._call(
-                "Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1
-            )
+            self._call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
     def shoot(self, path: Path) -> None:
         """A picture of the page, PNG."""

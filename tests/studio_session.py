@@ -70,7 +70,7 @@ class Written:
                 "calls": self._calls,
                 "admitted": ids,
                 "quality": {id: round(float(self._rng.random()), 4) for id in ids},
-                "novelty": {id: 0.5 for id in ids},
+                "novelty": dict.fromkeys(ids, 0.5),
                 "size": len(self.ids) + count,
                 "best": 0.9,
             }

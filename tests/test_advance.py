@@ -25,7 +25,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "wan_t2v": {"width": 32, "height": 32, "frames": 5, "guidance": 3.0},
     "ltx2": {"width": 64, "height": 64, "frames": 9, "guidance": 3.0},
     "z_image": {"width": 32, "height": 32, "guidance": 3.0},
-    "ember": {"guidance": 2.0},
+    "ember": {"frames": 2, "guidance": 2.0},
 }
 every = pytest.mark.parametrize("family", SIZES)
 STEPS = 4

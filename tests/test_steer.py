@@ -274,20 +274,20 @@ def test_a_given_picture_survives_renoising():
 # Anneal
 
 
-def test_the_condition_comes_in_as_the_noise_falls():
+def test_the_condition_comes_in_with_time():
     anneal = Anneal(start=0.9, stop=0.5)
-    weights = [anneal.weight(level) for level in (1.0, 0.9, 0.7, 0.5, 0.1)]
+    weights = [anneal.weight(time) for time in (1.0, 0.9, 0.7, 0.5, 0.1)]
     assert weights == pytest.approx([0, 0, 0.5, 1, 1])
     assert Anneal(start=0.5, stop=0.5).weight(0.6) == 0
 
 
 def test_an_annealed_condition_keeps_mean_and_deviation():
     y = 3 + 2 * torch.randn(1, 20, 200)
-    for level in (0.95, 0.7):
-        new = Anneal(scale=1.0, start=0.9, stop=0.5).annealed(y, level, 0)
+    for time in (0.95, 0.7):
+        new = Anneal(scale=1.0, start=0.9, stop=0.5).annealed(y, time, 0)
         assert float(new.mean()) == pytest.approx(float(y.mean()), rel=1e-3)
         assert float(new.std()) == pytest.approx(float(y.std()), rel=1e-3)
-        g = Anneal(start=0.9, stop=0.5).weight(level)
+        g = Anneal(start=0.9, stop=0.5).weight(time)
         cosine = torch.corrcoef(torch.stack([new.flatten(), y.flatten()]))[0, 1]
         assert float(cosine) == pytest.approx(math.sqrt(g), abs=0.03)
     assert torch.equal(Anneal().annealed(y, 0.1, 0), y)
@@ -394,8 +394,12 @@ def test_rows_masks_and_lists_are_blended_each_in_its_way():
     assert between(*both, [0, 0.5, 1]).tolist() == [[1, 0], [1, 1], [0, 1]]
     assert torch.allclose(listed[0], own[0])
     assert torch.allclose(listed[1], other[1], atol=1e-6)
-    with pytest.raises(PhospheneError, match="one length"):
-        between(own, other[:, :2], [0.5])
+    longer = between(own[:, :2], other, [0.5])
+    assert longer.shape == other.shape
+    # A token that one prompt lacks has half the other's length, half way.
+    assert torch.allclose(longer[:, 2].norm(dim=-1), other[:, 2].norm(dim=-1) / 2)
+    with pytest.raises(PhospheneError, match="encoded as"):
+        between(own, other[..., :2], [0.5])
 
 
 def test_the_far_end_of_a_blend_is_the_other_prompt(family):

@@ -304,9 +304,7 @@ def test_many_browsers_at_once_lose_nothing(session: Written) -> None:
             assert studio.say({"kind": kind, "id": f"0000-{i % 16:02d}", "by": name})[0] == 200
 
     with served(session.root) as studio:
-        threads = [
-            threading.Thread(target=rate, args=(studio, f"p{i}")) for i in range(browsers)
-        ]
+        threads = [threading.Thread(target=rate, args=(studio, f"p{i}")) for i in range(browsers)]
         writer = threading.Thread(target=lambda: [session.round(2) for _ in range(10)])
         for thread in [*threads, writer]:
             thread.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 from collections.abc import Iterator
@@ -236,12 +237,9 @@ def test_a_prompt_cannot_forge_a_line_of_the_log() -> None:
     assert "\n" not in json.dumps(said)
 
 
-@pytest.mark.parametrize("since", ["-1", "x", "1e9", "٣", "9" * 40, "1 OR 1", ""])
+@pytest.mark.parametrize("since", ["-1", "x", "1e9", "9" * 40, "1 OR 1", "%D9%A3"])
 def test_bad_lines_to_listen_from_are_refused(studio: Served, since: str) -> None:
-    status = studio.ask("/api/events", headers={"Last-Event-ID": since or "?"})[0] if (
-        since.isascii()
-    ) else 400
-    assert status == 400
+    assert studio.ask(f"/api/events?since={since.replace(' ', '+')}")[0] == 400
 
 
 def test_no_more_pages_listen_than_there_is_room_for(studio: Served) -> None:
@@ -262,10 +260,8 @@ def test_noise_instead_of_requests_is_survived(studio: Served) -> None:
     for noise in (b"\x00" * 100, b"GET", b"GET / HTTP/9.9\r\n\r\n", b"\x16\x03\x01\x02\x00" * 50):
         raw(studio, noise)
     long = f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{studio.lock.port}\r\nX: {'y' * 200_000}\r\n\r\n"
-    try:
+    with contextlib.suppress(ConnectionError):
         assert b" 200 " not in raw(studio, long.encode()).split(b"\r\n")[0]
-    except ConnectionError:
-        pass
     assert studio.ask("/")[0] == 200
 
 

@@ -58,7 +58,7 @@ class PeAv(TextEmbedding):
 
         try:
             processor = PeAudioVideoProcessor.from_pretrained(self.model)
-            network = PeAudioVideoModel.from_pretrained(self.model)
+            network: Any = PeAudioVideoModel.from_pretrained(self.model)
         except (OSError, ValueError, ImportError) as error:
             reason = str(error).strip().splitlines()[0]
             raise PhospheneError(
@@ -86,7 +86,8 @@ class PeAv(TextEmbedding):
                 found = network.get_audio_video_embeds(**given).audio_video_embeds
             elif self.stream == "video":
                 # transformers' own get_video_embeds calls what isn't there.
-                found = network.video_model.get_video_features(**given).pooler_output
+                eye = network.video_model
+                found = eye.video_head(eye.video_encoder(**given).pooler_output)
             else:
                 found = network.get_audio_embeds(**given)
         return found.float().cpu().numpy()

@@ -13,7 +13,6 @@ from phosphene.exploring.branching import (
     check_shares,
     looks,
     require_branching,
-    shared,
 )
 from phosphene.exploring.merit import best
 from phosphene.exploring.mutation import redrawn
@@ -26,13 +25,13 @@ class _Group:
     Attributes:
         looks: steps after which to look.
         passed: how many of the looks are behind.
-        lines: of every kept path its previews, oldest first; empty before the first look, and of a
-            group that has come to its end.
+        kept: the best previews of the last look; empty before the first one, and of a group that
+            has come to its end.
     """
 
     looks: list[int]
     passed: int = 0
-    lines: list[list[Candidate]] = field(default_factory=list)
+    kept: list[Candidate] = field(default_factory=list)
 
 
 @dataclass
@@ -40,18 +39,17 @@ class Paths(Explorer):
     """Keeps N paths, parts each in M at every look, and finishes those of the last one.
 
         N M independent draws, denoised to the first look;  keep the N best previews
-        at every look: exchange a share b of the noise M times, `back` earlier; denoise to the
-        next look, at last to the end;  keep the N best
+        at every look: exchange a share b of each one's noise M times; denoise to the next look,
+        at last to the end;  keep the N best
 
-    The paper adds noise to go back from sigma to a higher one; here the noise of the earlier step
-    itself is exchanged in part, so that a path stays on the sampler's own steps. What is before the
-    exchange isn't made again.
+    The paper adds noise, which takes a path back to a higher sigma, and denoises from there; here
+    part of the noise is exchanged where the path stands. So it keeps to the sampler's own steps,
+    none of which is made twice: N M finished samples cost what they would without a search.
 
     Args:
         keep: N, paths that go on.
         copies: M, of each path.
         shares: when to look, shares of the steps, rising.
-        back: how far before a look its copies part, a share of the steps, 0 to below 1.
         b: share of the noise that is exchanged, 0..1.
 
     Attributes:
@@ -71,7 +69,6 @@ class Paths(Explorer):
     keep: int = 2
     copies: int = 4
     shares: Sequence[float] = (0.25, 0.5, 0.75)
-    back: float = 0.0
     b: float = 0.7
     winners: list[str] = field(default_factory=list, init=False)
     _groups: list[_Group] = field(default_factory=list, init=False)
@@ -83,14 +80,12 @@ class Paths(Explorer):
                 f"paths: keep must be at least 1 and copies at least 2; got {self.keep}, "
                 f"{self.copies}"
             )
-        if not 0 < self.b <= 1 or not 0 <= self.back < 1:
-            raise PhospheneError(
-                f"paths: b lies in 0..1 and back in 0 to below 1; got {self.b}, {self.back}"
-            )
+        if not 0 < self.b <= 1:
+            raise PhospheneError(f"paths: b lies in 0..1; got {self.b}")
 
     def ask(self, count: int, view: View) -> list[Proposal]:
         require_branching(view.space, self.name)
-        self._groups = [g for g in self._groups if g.lines]
+        self._groups = [g for g in self._groups if g.kept]
         if self._groups:
             return [p for i, g in enumerate(self._groups) for p in self._onward(i, g, view)]
         groups = max(1, count // (self.keep * self.copies))
@@ -116,15 +111,12 @@ class Paths(Explorer):
     def _onward(self, place: int, group: _Group, view: View) -> list[Proposal]:
         stop = group.looks[group.passed] if group.passed < len(group.looks) else None
         proposals = []
-        for number, line in enumerate(group.lines):
-            tip = line[-1]
-            back = round(self.back * view.space.steps_of(tip.genome))
-            step = max(1, group.looks[group.passed - 1] - back)
-            note = {"group": place, "line": number}
+        for tip in group.kept:
             for _ in range(self.copies):
-                genome = branched(tip.genome, step, self.b, view.rng)
-                after = shared(line, genome)
-                proposals.append(Proposal(genome, "renoise", (tip.id,), stop, after, note))
+                genome = branched(tip.genome, group.looks[group.passed - 1], self.b, view.rng)
+                proposals.append(
+                    Proposal(genome, "renoise", (tip.id,), stop, tip.id, {"group": place})
+                )
         return proposals
 
     def _choose(self, group: _Group, told: Sequence[Candidate], view: View) -> None:
@@ -132,14 +124,9 @@ class Paths(Explorer):
         finished = [c for c in told if c.finished]
         if finished:
             self.winners.append(best(finished, view.archive).id)
-        previews = sorted(
-            (c for c in told if c.proposal.stop is not None), key=lambda c: (-c.quality, c.id)
-        )
-        old = group.lines
+        previews = [c for c in told if c.proposal.stop is not None]
         group.passed += 1
-        group.lines = [
-            [*(old[c.proposal.note["line"]] if old else []), c] for c in previews[: self.keep]
-        ]
+        group.kept = sorted(previews, key=lambda c: (-c.quality, c.id))[: self.keep]
 
 
 COMPONENT = Paths

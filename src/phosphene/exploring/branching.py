@@ -7,7 +7,6 @@ from itertools import pairwise
 
 import numpy as np
 
-from phosphene.candidate import Candidate
 from phosphene.errors import PhospheneError
 from phosphene.genome import Genome
 from phosphene.operator import new_seed
@@ -64,16 +63,3 @@ def looks(shares: Sequence[float], steps: int, name: str) -> list[int]:
 def branched(genome: Genome, step: int, b: float, rng: np.random.Generator) -> Genome:
     """The same sample up to `step`, where a share b of its noise is exchanged for a fresh draw."""
     return genome.steered("renoise", step=step, b=b, seed=new_seed(rng))
-
-
-def shared(line: Sequence[Candidate], genome: Genome) -> str | None:
-    """Of the previews that a genome descends from, oldest first, the id of the latest all of whose
-    steps are the genome's own: it was steered no differently before it stopped. None if there is
-    none."""
-    for preview in reversed(line):
-        before = preview.genome.steering
-        since = genome.steering[len(before) :]
-        stop = preview.proposal.stop or 0
-        if genome.steering[: len(before)] == before and all(s["step"] >= stop for s in since):
-            return preview.id
-    return None

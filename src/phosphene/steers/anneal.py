@@ -28,14 +28,14 @@ class Anneal(Steer):
 
         y' = sqrt(g) y + scale std(y) sqrt(1 - g) n
         y'' = mix (y' rescaled to mean and deviation of y) + (1 - mix) y'
-        g = 0 above noise level `start`, 1 below `stop`, linear between
+        g = 0 before time `start`, 1 after `stop`, linear between
 
     Only the conditional branch of guidance is touched.
 
     Args:
         scale: of the noise, in standard deviations of the embedding's own numbers.
-        start, stop: noise levels 0..1 (timestep by the number of training timesteps), start at or
-            above stop.
+        start, stop: times, 1 at the first step and 0 after the last, start at or above stop. Time
+            is the share of steps still to come: what schedulers call timestep runs all ways.
         mix: 0 (not rescaled) to 1.
         seed: of n, drawn for each step on the CPU in fp32.
 
@@ -58,15 +58,15 @@ class Anneal(Steer):
         number(self.name, "mix", self.mix, 0, 1)
         number(self.name, "seed", self.seed, 0, 2**63 - 1, whole=True)
 
-    def weight(self, level: float) -> float:
-        """g at a noise level."""
-        if level <= self.stop:
+    def weight(self, time: float) -> float:
+        """g at a time."""
+        if time <= self.stop:
             return 1.0
-        return max(0.0, (self.start - level) / max(self.start - self.stop, 1e-9))
+        return max(0.0, (self.start - time) / max(self.start - self.stop, 1e-9))
 
-    def annealed(self, y: torch.Tensor, level: float, step: int) -> torch.Tensor:
+    def annealed(self, y: torch.Tensor, time: float, step: int) -> torch.Tensor:
         """One sample's condition `(n, ...)`, n rows of which get the same noise."""
-        g = self.weight(level)
+        g = self.weight(time)
         if g >= 1:
             return y
         generator = torch.Generator().manual_seed(salted(self.seed, "anneal", step))
@@ -106,8 +106,8 @@ class Anneal(Steer):
                         f"{type(pipeline).__name__} holds the prompt isn't known"
                     )
                 return None
-            level = _level(pipeline.scheduler, clock.step)
-            changed = _changed(module, call, rows, clock, level)
+            time = _time(pipeline.scheduler, clock.step)
+            changed = _changed(module, call, rows, clock, time)
             if changed.keys() <= kwargs.keys():
                 return args, kwargs | changed
             return (), call | changed
@@ -123,7 +123,7 @@ class Anneal(Steer):
 
 
 def _changed(
-    module: nn.Module, call: dict[str, Any], rows: Sequence[Anneal], clock: Clock, level: float
+    module: nn.Module, call: dict[str, Any], rows: Sequence[Anneal], clock: Clock, time: float
 ) -> dict[str, Any]:
     """What is annealed among a call's arguments: the conditional branch's condition."""
     names = [n for n in _CONDITIONS if _is_condition(call.get(n))]
@@ -137,7 +137,7 @@ def _changed(
     for name in names:
         branches = list(shares(call[name], parts))
         own = shares(branches[place], len(rows))
-        made = [row.annealed(y, level, clock.step) for row, y in zip(rows, own, strict=True)]
+        made = [row.annealed(y, time, clock.step) for row, y in zip(rows, own, strict=True)]
         branches[place] = torch.cat(made)
         out[name] = torch.cat(branches).reshape(call[name].shape)
     return out
@@ -147,13 +147,11 @@ def _is_condition(value: Any) -> bool:
     return isinstance(value, torch.Tensor) and value.is_floating_point()
 
 
-def _level(scheduler: Any, step: int) -> float:
-    """Noise level 0..1 at which a step works."""
+def _time(scheduler: Any, step: int) -> float:
+    """The share of steps still to come."""
     index = getattr(scheduler, "step_index", None)
     place = (getattr(scheduler, "begin_index", None) or 0) + step if index is None else int(index)
-    timesteps = scheduler.timesteps
-    whole = getattr(scheduler.config, "num_train_timesteps", 1000)
-    return float(timesteps[min(place, len(timesteps) - 1)]) / whole
+    return max(0.0, 1 - place / len(scheduler.timesteps))
 
 
 COMPONENT = Anneal

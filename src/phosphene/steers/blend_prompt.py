@@ -20,7 +20,8 @@ class BlendPrompt(Steer):
     """The prompt's embedding, on the great circle between the request's own and another's.
 
     Tokens are blended one by one: directions by slerp, lengths linearly. Masks of both prompts are
-    joined, but at the ends.
+    joined, but at the ends. Where one prompt is longer and nothing is padded, its last tokens fade
+    in.
 
     Args:
         prompt: the other prompt.
@@ -59,6 +60,8 @@ class BlendPrompt(Steer):
             if ([held] if isinstance(held, str) else held) != own:
                 return encode(*args, **kwargs)
             first = encode(*args, **kwargs)
+            if not any(row.share for row in rows):
+                return first
             given.arguments["prompt"] = others[0] if isinstance(held, str) else others
             second = encode(*given.args[1:], **given.kwargs)
             return between(first, second, [row.share for row in rows])
@@ -84,14 +87,10 @@ def between(first: Any, second: Any, shares: Sequence[float]) -> Any:
         shares: one a sample.
 
     Raises:
-        PhospheneError: encodings of different lengths.
+        PhospheneError: encodings of different kinds.
     """
     if isinstance(first, torch.Tensor) and isinstance(second, torch.Tensor):
-        if first.shape != second.shape:
-            raise PhospheneError(
-                f"blend_prompt can't be honoured: the prompts are encoded as "
-                f"{tuple(first.shape)} and {tuple(second.shape)}; blend prompts of one length"
-            )
+        first, second = _padded(first, second)
         if torch.equal(first, second):
             return first
         each = [shares[i % len(shares)] for i in range(len(first))]
@@ -110,6 +109,22 @@ def between(first: Any, second: Any, shares: Sequence[float]) -> Any:
     return first
 
 
+def _padded(first: torch.Tensor, second: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Two encodings with zeros after the shorter one: tokens that only one prompt has fade in."""
+    if first.ndim != second.ndim or (first.ndim > 2 and first.shape[-1] != second.shape[-1]):
+        raise PhospheneError(
+            f"blend_prompt can't be honoured: the prompts are encoded as {tuple(first.shape)} and "
+            f"{tuple(second.shape)}"
+        )
+    sizes = [max(a, b) for a, b in zip(first.shape, second.shape, strict=True)]
+    return (_grown(first, sizes), _grown(second, sizes))
+
+
+def _grown(part: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
+    missing = [n for size, own in zip(sizes, part.shape, strict=True) for n in (size - own, 0)]
+    return torch.nn.functional.pad(part, missing[::-1])
+
+
 def slerp(a: torch.Tensor, b: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
     """Between two tensors along the last axis: directions on the great circle, lengths linearly.
 
@@ -120,6 +135,8 @@ def slerp(a: torch.Tensor, b: torch.Tensor, share: torch.Tensor) -> torch.Tensor
     x, y, t = a.float(), b.float(), share
     long = [v.norm(dim=-1, keepdim=True) for v in (x, y)]
     u, v = (w / n.clamp_min(1e-12) for w, n in zip((x, y), long, strict=True))
+    # What has no length has no direction either: it takes the other's.
+    u, v = torch.where(long[0] > 0, u, v), torch.where(long[1] > 0, v, u)
     angle = torch.acos((u * v).sum(-1, keepdim=True).clamp(-1, 1))
     sine = torch.sin(angle)
     # Where directions agree, or oppose each other, no great circle is given: the straight line.

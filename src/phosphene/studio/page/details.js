@@ -153,11 +153,11 @@ export class Details {
     const facts = Object.entries(scores).map(([name, value]) => [name, short(value)]);
     if (genome.guidance !== undefined) facts.push(["guidance", short(genome.guidance)]);
     if (genome.steps !== undefined) facts.push(["steps", short(genome.steps)]);
-    if (genome.frame) facts.push(["first frame", genome.frame]);
+    if (genome.frame) facts.push(["first frame", String(genome.frame)]);
     for (const [stream, terms] of Object.entries(genome.noise ?? {})) {
       facts.push([`${stream} noise`, terms.length === 1 ? `seed ${terms[0][0]}` : `${terms.length} seeds`]);
     }
-    for (const steer of genome.steering ?? []) facts.push(["steered by", steer.op]);
+    for (const steer of genome.steering ?? []) facts.push(["steered by", String(steer.op)]);
     const line = ([name, value]) => {
       const wide = name.length + value.length > 20 ? "wide" : "";
       return el("div", { class: wide }, el("dt", {}, name), el("dd", { title: value }, value));
@@ -171,7 +171,7 @@ function words({ prompt, atoms = {} }) {
   const box = el("p", { class: "prompt" });
   if (!prompt) return box;
   const spots = Object.entries(atoms)
-    .map(([slot, choice]) => [prompt.indexOf(choice), choice, slot])
+    .map(([slot, choice]) => [prompt.indexOf(choice), String(choice), slot])
     .filter(([at, choice]) => at >= 0 && choice)
     .sort((a, b) => a[0] - b[0] || b[1].length - a[1].length);
   let end = 0;
