@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -250,3 +251,22 @@ def test_a_session_goes_on_with_its_own_settings(root):
 
 def test_measures_are_told_apart_by_name():
     assert set(contests.MEASURES) == {"QD score", "coverage", "best", "spread", "judge"}
+
+
+CONFIGS = sorted((Path(__file__).parents[1] / "configs" / "explore").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
+def test_every_shipped_configuration_can_be_read(path):
+    from phosphene.cli.explore import ExploreOptions, _settled
+    from phosphene.explorer import explorers
+    from phosphene.exploring.opening import looker
+    from phosphene.grammar import Grammar
+    from phosphene.search import component
+
+    asked, spec = _settled(None, path, {}, ExploreOptions())
+    assert f"--config configs/explore/{path.name}" in path.read_text()
+    assert spec.id
+    assert looker(asked).embeddings
+    component(explorers, asked.explorer)
+    assert Grammar(asked.prompt or "", asked.words).size > 10

@@ -94,7 +94,7 @@ def test_keys_reach_the_log(page: Chromium, session: Written) -> None:
     assert said(session, "prompt")[0]["prompt"] == "two kites"
     page.press("h")
     gone = said(session, "hide")[0]["id"]
-    page.wait(f"!document.querySelector('[data-id=\"{gone}\"]')")
+    page.wait(f"!document.querySelector('.tile[data-id=\"{gone}\"]')")
     assert page.errors == []
 
 

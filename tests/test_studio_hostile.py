@@ -100,6 +100,13 @@ def test_a_form_of_another_page_changes_nothing(studio: Served) -> None:
     assert studio.ask(f"/api/act?token={studio.lock.token}", "POST", body)[0] == 403
 
 
+def test_a_change_from_nowhere_is_refused(studio: Served) -> None:
+    headers = {"Content-Type": "application/json", "X-Phosphene-Token": studio.lock.token}
+    body = json.dumps(LIKE).encode()
+    assert studio.ask("/api/act", "POST", body, headers)[0] == 403
+    assert studio.ask("/api/act", "POST", body, {**headers, "Origin": studio.origin})[0] == 200
+
+
 def test_every_method_that_changes_wants_the_token(studio: Served) -> None:
     for method in ("POST", "PUT", "DELETE", "PATCH", "OPTIONS", "BREW"):
         status, headers, _ = studio.ask("/api/act", method, b"{}", {"Origin": studio.origin})

@@ -16,6 +16,7 @@ _PUBLIC = {
     "Clip": "clip",
     "PhospheneError": "errors",
     "bench": "evaluate",
+    "explore": "explore",
     "Settings": "evaluate",
     "generate": "generate",
     "load": "media",
@@ -26,6 +27,8 @@ _PUBLIC = {
     "Run": "run",
     "Setup": "subject",
     "score": "scoring",
+    "Search": "search",
+    "Session": "session",
     "Problem": "task",
     "Task": "task",
     "Verdict": "verdict",
@@ -39,12 +42,15 @@ __all__ = [
     "Problem",
     "Request",
     "Run",
+    "Search",
+    "Session",
     "Settings",
     "Setup",
     "Task",
     "Verdict",
     "__version__",
     "bench",
+    "explore",
     "generate",
     "load",
     "observe",
@@ -62,6 +68,7 @@ if TYPE_CHECKING:
     from phosphene.errors import PhospheneError as PhospheneError
     from phosphene.evaluate import Settings as Settings
     from phosphene.evaluate import bench as bench
+    from phosphene.explore import explore as explore
     from phosphene.generate import generate as generate
     from phosphene.media import load as load
     from phosphene.media import save as save
@@ -71,6 +78,8 @@ if TYPE_CHECKING:
     from phosphene.rewards import reward as reward
     from phosphene.run import Run as Run
     from phosphene.scoring import score as score
+    from phosphene.search import Search as Search
+    from phosphene.session import Session as Session
     from phosphene.subject import Setup as Setup
     from phosphene.task import Problem as Problem
     from phosphene.task import Task as Task

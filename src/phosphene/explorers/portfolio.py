@@ -12,9 +12,8 @@ from phosphene.errors import PhospheneError
 from phosphene.explorer import Explorer, View
 from phosphene.exploring.bandit import Bandit
 from phosphene.exploring.breeding import FRESH, bred, fresh, stepping
-from phosphene.exploring.cells import Niches, Tessellation
+from phosphene.exploring.credit import Credit
 from phosphene.exploring.dominated import Elite
-from phosphene.exploring.illuminating import finished
 from phosphene.exploring.screening import Screening
 from phosphene.operator import Operator
 
@@ -26,12 +25,9 @@ class Portfolio(Explorer):
     """Discounted UCB1 over operators, on an elite of dominated novelty, with previews screened.
 
         arms     the operators that are able here, pcn once for each of `b`
-        credit   of a child: by how much it raises the QD score, over its denoiser calls
+        credit   of a child: by how much it raises the QD score about it, over its denoiser calls
         parents  win a tournament on dominated novelty; some by chance, some because people like
                  them
-
-    The QD score is the sum of the best fitness in each cell of a tessellation of the warm-up's
-    descriptors, which stays as it is from then on.
 
     Args:
         b: lengths of steps of noise, each an arm.
@@ -40,7 +36,7 @@ class Portfolio(Explorer):
         capacity, tournament, neighbours: see `Dominated`.
         uniform: share of parents drawn evenly from the elite.
         liked: share of parents drawn from what people like, once they like something.
-        cells, dims: of the tessellation.
+        radius: see `Credit`.
         screen: whether previews are screened, where the backbone can show any.
         times, share, quality, spread: see `Screening`.
 
@@ -60,15 +56,14 @@ class Portfolio(Explorer):
     b: tuple[float, ...] = (0.3, 0.5, 0.7, 0.9)
     gamma: float = 0.95
     floor: float = 0.05
-    reach: float = 0.3
+    reach: float = 1.0
     fresh: float = 0.1
     capacity: int = 96
     tournament: int = 4
     neighbours: int = 3
     uniform: float = 0.1
     liked: float = 0.1
-    cells: int = 256
-    dims: int = 6
+    radius: float = 1.3
     screen: bool = True
     times: int = 3
     share: float = 0.2
@@ -77,25 +72,30 @@ class Portfolio(Explorer):
     screening: Screening = field(init=False)
     _bandit: Bandit = field(init=False)
     _elite: Elite = field(init=False)
-    _niches: Niches | None = field(default=None, init=False)
+    _gains: Credit = field(init=False)
     _previews: list[Candidate] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
         shares = (self.fresh, self.uniform, self.liked)
-        if not all(0 <= s <= 1 for s in shares) or not self.b or not all(0 < b <= 1 for b in self.b):
+        if (
+            not all(0 <= s <= 1 for s in shares)
+            or not self.b
+            or not all(0 < b <= 1 for b in self.b)
+        ):
             raise PhospheneError(
                 f"portfolio: fresh, uniform, liked and each of b lie in 0..1, b not at 0; got "
                 f"{shares}, {self.b}"
             )
-        counts = (self.capacity, self.tournament, self.neighbours, self.cells, self.dims)
-        if min(counts) < 1:
+        counts = (self.capacity, self.tournament, self.neighbours)
+        if min(counts) < 1 or not self.radius > 0:
             raise PhospheneError(
-                f"portfolio: capacity, tournament, neighbours, cells and dims must be at least 1; "
-                f"got {counts}"
+                f"portfolio: capacity, tournament and neighbours must be at least 1, radius above "
+                f"0; got {counts}, {self.radius}"
             )
         self.screening = Screening(self.times, self.share, self.quality, self.spread)
         self._bandit = Bandit(self.gamma, self.floor, self.reach)
         self._elite = Elite(self.capacity, self.neighbours)
+        self._gains = Credit(self.radius)
 
     def ask(self, count: int, view: View) -> list[Proposal]:
         chosen = self.screening.finish(self._previews, count, view)
@@ -154,16 +154,11 @@ class Portfolio(Explorer):
 
     def _credit(self, candidates: Sequence[Candidate], view: View) -> None:
         """Tell the bandit what each child earned and cost; previews cost, too."""
-        vectors = finished(candidates)
-        if self._niches is None and vectors is not None:
-            self._niches = Niches(Tessellation.of(vectors, self.cells, self.dims, view.rng))
-            self._niches.admit(candidates, view.archive)
+        if not self._gains.ready:
+            self._gains.calibrate(view.archive)
             return
-        if self._niches is None:
-            return
-        self._niches.refresh(view.archive)
         self._bandit.fade()
-        gains = self._niches.admit(candidates, view.archive)
+        gains = self._gains.gains(candidates, view.archive)
         for candidate, gain in zip(candidates, gains, strict=True):
             arm = candidate.proposal.note.get("arm")
             if arm is not None:

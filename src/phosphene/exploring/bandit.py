@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from phosphene.errors import PhospheneError
+
+_PRIOR = 3.0  # samples' worth of an average arm that each is credited with
 
 
 @dataclass
@@ -31,10 +33,10 @@ class _Arm:
 class Bandit:
     """Discounted UCB1 over arms, with shares that every arm is given whatever it earns.
 
-        index = credit / cost + reach * best * sqrt(log(total cost) / cost)
+        index = (credit + 3 m) / (cost + 3) + reach * m * sqrt(log(total cost) / (cost + 3))
 
-    where best is the highest rate of any arm. A round's later picks count the earlier ones as paid
-    for and not yet earned, which spreads them.
+    where m is the rate of all arms together: what little is known of an arm counts little. A
+    round's later picks count the earlier ones as paid for and not yet earned, which spreads them.
 
     Args:
         gamma: what a round leaves of all sums of the rounds before.
@@ -52,7 +54,7 @@ class Bandit:
 
     gamma: float = 0.95
     floor: float = 0.05
-    reach: float = 0.3
+    reach: float = 1.0
     patience: int = 4
     arms: dict[str, _Arm] = field(default_factory=dict, init=False)
 
@@ -80,15 +82,15 @@ class Bandit:
             picks.append(arm)
         return picks
 
-    def _best(self, cost: dict[str, float]) -> str:
-        """The arm of the highest index; one that was not tried for long comes first."""
-        rates = {n: self.arms[n].credit / max(c, 1e-9) for n, c in cost.items()}
-        best, total = max(rates.values()), math.log(max(sum(cost.values()), math.e))
+    def _best(self, cost: Mapping[str, float]) -> str:
+        """The arm of the highest index; the first of several."""
+        paid = sum(self.arms[n].cost for n in cost)
+        mean = sum(self.arms[n].credit for n in cost) / paid if paid else 1.0
+        doubt = self.reach * mean * math.sqrt(math.log(max(sum(cost.values()), math.e)))
 
         def index(name: str) -> float:
-            if cost[name] < 0.5:
-                return math.inf
-            return rates[name] + self.reach * best * math.sqrt(total / cost[name])
+            weight = cost[name] + _PRIOR
+            return (self.arms[name].credit + _PRIOR * mean) / weight + doubt / math.sqrt(weight)
 
         return max(cost, key=index)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from phosphene.clip import Clip
 from phosphene.embedding import Embedding, seen_streams
+from phosphene.errors import PhospheneError
 from phosphene.quality import Quality
 from phosphene.request import Request
 
@@ -33,13 +35,19 @@ class Looker:
     qualities: Mapping[str, Quality]
 
     def look(self, clips: Sequence[Clip], requests: Sequence[Request]) -> list[Look]:
-        """One look a clip; what lacks a stream is left out of it."""
+        """One look a clip; what lacks a stream is left out of it.
+
+        Raises:
+            PhospheneError: an embedding or a quality that gives no number.
+        """
         vectors: list[dict[str, np.ndarray]] = [{} for _ in clips]
         scores: list[dict[str, float | None]] = [{} for _ in clips]
         for name, embedding in self.embeddings.items():
             able = _able(clips, embedding.streams)
             if able:
                 rows = embedding.embed([clips[i] for i in able])
+                if not np.isfinite(rows).all():
+                    raise PhospheneError(f"embedding {name} gave what is no number; mend it")
                 for i, row in zip(able, rows, strict=True):
                     # As it is written down, so that a session that goes on sees the same.
                     vectors[i][name] = row.astype("<f2").astype(np.float32)
@@ -50,6 +58,10 @@ class Looker:
             if able:
                 found = quality.score([clips[i] for i in able], [requests[i] for i in able])
                 for i, score in zip(able, found, strict=True):
+                    if score is not None and not math.isfinite(score):
+                        raise PhospheneError(
+                            f"quality {name} gave {score}; a score is a number, or None"
+                        )
                     scores[i][name] = None if score is None else float(score)
         return [Look(v, s) for v, s in zip(vectors, scores, strict=True)]
 

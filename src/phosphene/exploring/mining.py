@@ -26,7 +26,8 @@ from phosphene.session import Session, pack, unpack
 KEPT = "nuggets.json"
 _STEP = 0.1  # of noise, between a nugget and the relatives it is tried with
 _RELATIVES = 3
-_COHERENCE = "coherence"
+# What sound and picture mean tells more, in short clips, than whether they move together.
+_COHERENT = ("pairing", "coherence")
 
 
 def mine(
@@ -106,10 +107,10 @@ def _finds(session: Session, found: Found, calibration: Calibration, earlier: np
     made = [session.made[id] for id in ids]
     warmup = [session.made[id] for id in session.rounds[0].proposals]
     typical = [calibration.ranks.quality(m.scores) for m in warmup if not m.failed]
-    judged = any(_COHERENCE in m.scores for m in made)
+    by = next((n for n in _COHERENT if any(n in m.scores for m in made)), None)
 
     def coherence(held: Sequence[Any]) -> np.ndarray:
-        scores = [m.scores.get(_COHERENCE) for m in held]
+        scores = [m.scores.get(by or "") for m in held]
         return np.array([np.nan if s is None else s for s in scores], float)
 
     at_first = coherence(warmup)
@@ -120,7 +121,7 @@ def _finds(session: Session, found: Found, calibration: Calibration, earlier: np
         digests=[m.digest for m in made],
         descriptors=found.vectors[rows],
         typical=float(np.median(typical)),
-        coherence=coherence(made) if judged else None,
+        coherence=coherence(made) if by else None,
         coherences=at_first[np.isfinite(at_first)].tolist(),
         earlier=earlier,
     )

@@ -44,7 +44,7 @@ def choose(merit: np.ndarray, distances: np.ndarray, count: int, spread: float) 
     found = []
     for start in np.argsort(-merit, kind="stable")[:_STARTS]:
         chosen = _exchanged(_greedy(int(start), merit, pull, count), merit, pull)
-        value = merit[chosen].sum() + pull[np.ix_(chosen, chosen)].sum() / 2
+        value = merit[chosen].sum() + pull[chosen][:, chosen].sum() / 2
         found.append((-float(value), sorted(chosen)))
     return min(found)[1]
 
@@ -64,7 +64,7 @@ def _exchanged(chosen: list[int], merit: np.ndarray, pull: np.ndarray) -> list[i
     while True:
         worth = merit + pull[chosen].sum(0)
         outside = np.setdiff1d(np.arange(len(merit)), chosen)
-        gains = worth[outside][None] - pull[np.ix_(chosen, outside)] - worth[chosen][:, None]
+        gains = worth[outside][None] - pull[chosen][:, outside] - worth[chosen][:, None]
         place, other = np.unravel_index(gains.argmax(), gains.shape)
         if gains[place, other] <= 1e-9:
             return chosen

@@ -66,6 +66,11 @@ class Rehearsal:
     archive: Archive = field(default_factory=Archive)
     rounds: list[dict[str, Proposal]] = field(default_factory=list)
     candidates: dict[str, Candidate] = field(default_factory=dict)
+    _operators: dict[str, Operator] = field(init=False)
+
+    def __post_init__(self) -> None:
+        known: dict[str, Operator] = {n: component(operators, n) for n in operators.names()}
+        self._operators = {n: o for n, o in known.items() if o.able(self.space)}
 
     def round(self, count: int) -> list[Candidate]:
         """Ask for about `count`, check what is proposed, and tell what came of it.
@@ -91,11 +96,9 @@ class Rehearsal:
         return made
 
     def _view(self, turn: int) -> View:
-        able: dict[str, Operator] = {n: component(operators, n) for n in operators.names()}
-        able = {n: o for n, o in able.items() if o.able(self.space)}
         rng = np.random.default_rng([self.seed, len(self.rounds), turn])
         latents = {c.id: c.digest for c in self.archive}
-        return View(self.space, self.archive, able, rng, _draw(7)[None], latents)
+        return View(self.space, self.archive, self._operators, rng, _draw(7)[None], latents)
 
     def _check(self, id: str, proposal: Proposal) -> None:
         """That a session could make it and write it down."""
@@ -110,7 +113,8 @@ class Rehearsal:
             assert parent in self.candidates, f"{id} has a parent that nobody made: {parent}"
         if proposal.after is not None:
             before = self.candidates.get(proposal.after)
-            assert before is not None and not before.failed, f"{id} goes on from nothing"
+            assert before is not None, f"{id} goes on from nothing"
+            assert not before.failed, f"{id} goes on from {proposal.after}, which failed"
             stop = before.proposal.stop
             assert stop is not None, f"{id} goes on from {proposal.after}, which is no preview"
             assert stop < (proposal.stop or steps), f"{id} ends before the preview it goes on from"
@@ -126,7 +130,7 @@ class Rehearsal:
             id,
             proposal,
             calls=end - (behind or 0),
-            scores={name: quality for name in self.scores},
+            scores=dict.fromkeys(self.scores, quality),
             vector=vector,
             quality=quality,
             digest=id,
@@ -184,12 +188,10 @@ def check_explorer(name: str, **settings: Any) -> None:
     """
     first, again = (rehearse(name, settings) for _ in range(2))
     for one, other in zip(first.rounds, again.rounds, strict=True):
-        assert {i: p.record() for i, p in one.items()} == {i: p.record() for i, p in other.items()}, (
-            f"{name} proposes otherwise when told the same"
-        )
-    bare = space(
-        streams=("video",), grammar=Grammar(""), speaks=False, guidance=None, adapters=()
-    )
+        assert {i: p.record() for i, p in one.items()} == {
+            i: p.record() for i, p in other.items()
+        }, f"{name} proposes otherwise when told the same"
+    bare = space(streams=("video",), grammar=Grammar(""), speaks=False, guidance=None, adapters=())
     hard: dict[str, dict[str, Any]] = {
         "every other candidate fails": {"fails": lambda id: id[-1] in "13579"},
         "a whole round fails": {"fails": lambda id: id.startswith("0002")},
