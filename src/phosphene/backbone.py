@@ -100,6 +100,11 @@ class Backbone(abc.ABC):
     @abc.abstractmethod
     def capabilities(self) -> Capabilities: ...
 
+    @property
+    def adapters(self) -> tuple[str, ...]:
+        """Names of the LoRA weights that it was opened with, whose strengths can be set."""
+        return ()
+
     def load(self) -> None:  # noqa: B027 - a backbone without weights has nothing to do
         """Bring the weights in now, if they aren't yet. `generate` does it by itself.
 

@@ -97,6 +97,10 @@ class Exploration:
         self.space = space_of(backbone, search, self.session)
         self.operators = operators_of(search, self.space)
         self.backbone.check(self.space.request(self.space.random(self._rng(0))))
+        if self.explorer.wants_latents:
+            from phosphene.exploring.latents import register
+
+            register(self.session.root)
         self.archive = Archive()
         self.maker = Maker(backbone, self.space, search.batch, self._asked, self._say)
         self.keeping = Keeping(self.session, backbone, self.looker, self.maker, search.lossless)

@@ -75,12 +75,14 @@ class Noise:
                 None. The cosine to the parent is sqrt(1 - b^2).
 
         Raises:
-            PhospheneError: a step out of 0..1.
+            PhospheneError: a step out of 0..1, or a seed that is among its own.
         """
         steps = (low, low if high is None else high)
         if not all(0 <= b <= 1 for b in steps):
             raise PhospheneError(f"a step of noise lies in 0..1; got {steps[0]}, {steps[1]}")
         keep = [math.sqrt(1 - b * b) for b in steps]
+        if any(s == seed for s, _, _ in self.terms):
+            raise PhospheneError(f"a step goes to a fresh draw; {seed} is one of its own seeds")
         old = [(s, keep[0] * a, keep[1] * b) for s, a, b in self.terms]
         return _tidy([*old, (seed, *steps)])
 

@@ -103,7 +103,7 @@ class Portfolio(Explorer):
         if chosen:
             return chosen
         self._elite.update(view.archive)
-        if not (self.screen and view.space.previews) or self.screening.stopped:
+        if not self.screen or not self.screening.able(view.space):
             return self._proposals(count, view)
         wide = self._proposals(self.times * count, view)
         return [self.screening.preview(p, view.space) for p in wide]

@@ -61,7 +61,7 @@ class Screened(Explorer):
         self._previews = []
         if chosen:
             return chosen
-        if self.screening.stopped:
+        if not self.screening.able(view.space):
             return self._asked(count, view)
         return [
             self.screening.preview(p, view.space) for p in self._asked(self.times * count, view)

@@ -14,6 +14,7 @@ from phosphene.candidate import Proposal
 from phosphene.exploring.looking import Look, Looker
 from phosphene.exploring.making import Fresh, Maker
 from phosphene.recipe import write
+from phosphene.request import Request
 from phosphene.session import Made, Session
 
 OnMade = Callable[[Made, bool, int], None]
@@ -78,7 +79,7 @@ class Keeping:
         latents: bool,
     ) -> list[Made]:
         """Make a whole group, and write down those of it that are missing."""
-        kept: Any = contextlib.nullcontext([])
+        kept: Any = contextlib.nullcontext({})
         if latents and asked[group[0]].stop is None:
             from phosphene.exploring.latents import keeping_latents
 
@@ -106,17 +107,14 @@ class Keeping:
             out.append(self._session.made[f.id])
         return out
 
-    def _stored(self, fresh: Sequence[Fresh], finals: Sequence[Any]) -> dict[str, str]:
+    def _stored(self, fresh: Sequence[Fresh], finals: Mapping[Request, Any]) -> dict[str, str]:
         """Digest of the final latent, of those that were captured."""
-        if len(finals) != len(fresh):
+        if not finals:
             return {}
         from phosphene.exploring.latents import store
 
-        return {
-            f.id: store(self._session.root, latent)
-            for f, latent in zip(fresh, finals, strict=True)
-            if f.clip is not None
-        }
+        held = [f for f in fresh if f.request in finals]
+        return {f.id: store(self._session.root, finals[f.request]) for f in held}
 
     def _files(self, proposal: Proposal, fresh: Fresh) -> Future[tuple[str | None, str | None]]:
         """Clip and poster, on their way to the disk; previews keep a poster alone."""

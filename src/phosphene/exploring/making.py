@@ -69,7 +69,9 @@ class Maker:
         """Ids that are made together, in order."""
         alike: dict[tuple, list[str]] = {}
         for id, proposal in asked.items():
-            like = self.backbone.like(self.space.request(proposal.genome))
+            request = self.space.request(proposal.genome)
+            # What is refused stands alone, so that it costs no other.
+            like = (id,) if self._refused(request) else self.backbone.like(request)
             staged = proposal.stop is not None or proposal.after is not None
             alike.setdefault((like, staged, proposal.stop), []).append(id)
         out = []
@@ -89,9 +91,20 @@ class Maker:
         """
         requests = [self.space.request(asked[id].genome) for id in ids]
         first = asked[ids[0]]
+        reason = self._refused(requests[0])
+        if reason:
+            return [Fresh(ids[0], requests[0], None, 0, 0.0, reason)]
         if first.stop is None and first.after is None:
             return list(self._finished(ids, requests, asked))
         return self._staged(ids, requests, asked)
+
+    def _refused(self, request: Request) -> str:
+        """Why the backbone won't take it; empty if it does."""
+        try:
+            self.backbone.check(request)
+        except PhospheneError as error:
+            return " ".join(str(error).split())
+        return ""
 
     def forget(self, round: int) -> None:
         """Let go of previews of rounds long before this one."""

@@ -133,7 +133,7 @@ def space_of(backbone: Backbone, search: Search, session: Session) -> Space:
         framed=1.0 if needs else 0.5 if search.framed is None else search.framed,
         guidance=search.guidance_range,
         step_range=search.step_range,
-        adapters=tuple(backbone.spec.lora),
+        adapters=backbone.adapters,
         previews=isinstance(backbone, Previewing),
         speaks=speaks,
     )

@@ -52,6 +52,10 @@ class Workshop:
                 f"{session.root} was made with weights {session.manifest['fingerprint'][:23]}, "
                 f"{self.backbone.id} has {self.backbone.fingerprint[:23]} now"
             )
+        if (session.root / "latents").exists():
+            from phosphene.exploring.latents import register
+
+            register(session.root)
         self.space: Space = space_of(self.backbone, self.search, session)
         self._maker = Maker(
             self.backbone, self.space, self.search.batch, self._asked, lambda kind, text: None

@@ -116,6 +116,10 @@ class Screening:
                 f"{self.quality}, {self.spread}"
             )
 
+    def able(self, space: Space) -> bool:
+        """Whether there is anything to look at early, and whether it is worth it."""
+        return space.previews and space.steps > 1 and not self.stopped
+
     def preview(self, proposal: Proposal, space: Space) -> Proposal:
         """The proposal stopped early; as it is where that is as much as finishing it."""
         steps = space.steps_of(proposal.genome)

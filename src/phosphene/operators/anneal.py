@@ -21,8 +21,8 @@ class Anneal(Operator):
 
     Args:
         low, high: the noise's scale lies between them, evenly.
-        start, stop: fractions of the noise level between which it fades: full above `stop`, none
-            below `start`.
+        start, stop: times between which it fades, 1 at the first step and 0 after the last: full
+            before `start`, none after `stop`.
         mix: how far the embedding's mean and deviation are restored, 0..1.
 
     References:
@@ -32,17 +32,17 @@ class Anneal(Operator):
 
     low: float = 0.05
     high: float = 0.4
-    start: float = 0.6
-    stop: float = 0.9
+    start: float = 0.9
+    stop: float = 0.6
     mix: float = 1.0
     name: ClassVar[str] = "anneal"
 
     def __post_init__(self) -> None:
         if not 0 < self.low <= self.high:
             raise PhospheneError(f"anneal wants 0 < low <= high; got {self.low}, {self.high}")
-        if not 0 <= self.start < self.stop <= 1 or not 0 <= self.mix <= 1:
+        if not 0 <= self.stop < self.start <= 1 or not 0 <= self.mix <= 1:
             raise PhospheneError(
-                f"anneal wants 0 <= start < stop <= 1 and a mix in 0..1; got {self.start}, "
+                f"anneal wants 0 <= stop < start <= 1 and a mix in 0..1; got {self.start}, "
                 f"{self.stop}, {self.mix}"
             )
 

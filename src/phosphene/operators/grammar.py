@@ -12,10 +12,15 @@ from phosphene.genome import Genome
 from phosphene.operator import Operator
 from phosphene.space import Space
 
+_TRIES = 8
+
 
 @dataclass(frozen=True)
 class NewDerivation(Operator):
-    """The prompt is derived anew; noise and the rest are kept."""
+    """The prompt is derived anew; noise and the rest are kept.
+
+    A small grammar often derives the parent's prompt again: that is tried once more, a few times.
+    """
 
     name: ClassVar[str] = "grammar"
 
@@ -24,6 +29,10 @@ class NewDerivation(Operator):
 
     def breed(self, parents: Sequence[Genome], space: Space, rng: np.random.Generator) -> Genome:
         prompt, atoms = space.grammar.derive(rng)
+        for _ in range(_TRIES):
+            if prompt != parents[0].prompt:
+                break
+            prompt, atoms = space.grammar.derive(rng)
         return replace(parents[0], prompt=prompt, atoms=atoms)
 
 

@@ -17,6 +17,8 @@ const HELP = [
 function busy(event) {
   const at = event.target;
   if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return true;
+  // A dialog that has just closed holds the focus until the next frame.
+  if (at.closest("dialog:not([open])")) return false;
   if (at.matches("textarea, select, input:not([type=checkbox], [type=radio])")) return true;
   if (at.matches("[type=radio], [type=range]") && event.key in MOVES) return true;
   return event.key === " " && at.matches("button, input, summary, video, audio");

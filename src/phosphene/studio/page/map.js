@@ -1,11 +1,9 @@
 // The map: what is alike lies close. The best stand out as pictures where there is room for them.
 
+import { Brush, roomy } from "./brush.js";
 import { $, framed, still } from "./dom.js";
-import { RAMP, STEPS, UNTOLD, step } from "./ramp.js";
+import { Frame } from "./frame.js";
 
-const MARGIN = 34;
-const PICTURES = 260; // drawn at once, at most
-const KEPT = 700; // pictures held in memory
 const GLIDE = 600; // milliseconds from one drawing of the map to the next
 const NEW = 5000; // milliseconds during which a new item is ringed
 
@@ -13,19 +11,16 @@ export class Map2D {
   #store;
   #canvas = $("#map");
   #context = this.#canvas.getContext("2d");
-  #view = { x: 0, y: 0, zoom: 1 };
-  #pictures = new Map();
+  #frame = new Frame();
   #order = [];
   #glide = null;
   #arrivals = new Map();
   #pointers = new Map();
   #moved = 0;
   #float;
-  #dots = new Map();
-  #size = [0, 0];
   #lit = null;
-  #unit = [100, 100];
   draw = framed(() => this.#paint());
+  #brush = new Brush(this.#context, this.draw);
 
   constructor(store, float) {
     this.#store = store;
@@ -39,11 +34,11 @@ export class Map2D {
   #resize() {
     const { clientWidth: width, clientHeight: height } = this.#canvas;
     const ratio = Math.min(2, devicePixelRatio || 1);
-    this.#size = [width, height];
+    this.#frame.size = [width, height];
     this.#canvas.width = width * ratio;
     this.#canvas.height = height * ratio;
     this.#context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    this.#fit();
+    this.#frame.fit(this.#order);
     this.#paint();
   }
 
@@ -60,29 +55,9 @@ export class Map2D {
     if (this.#order.length > 0) for (const id of fresh) this.#arrivals.set(id, now);
     const worth = (row) => row.likes + (row.pinned ? 1 : 0) + (row.quality ?? 0);
     this.#order = placed.sort((a, b) => worth(b) - worth(a));
-    if (redrawn || fresh.length) this.#fit();
+    if (redrawn || fresh.length) this.#frame.fit(this.#order);
     $("#map-empty").hidden = placed.length > 0;
     this.draw();
-  }
-
-  /** All items fit; one direction is stretched by no more than half to fill the pane. */
-  #fit() {
-    const reach = [0, 1].map((i) => {
-      const far = this.#order.map((row) => Math.abs(i ? row.y : row.x)).sort((a, b) => a - b);
-      // One that lies far out does not make all others small.
-      const most = far[Math.floor(0.98 * (far.length - 1))] ?? 1;
-      return Math.max(0.1, Math.min(far.at(-1) ?? 1, 1.3 * most));
-    });
-    const [ux, uy] = this.#size.map((size, i) => Math.max(40, size / 2 - MARGIN) / reach[i]);
-    this.#unit = [Math.min(ux, 1.5 * uy), Math.min(uy, 1.5 * ux)];
-  }
-
-  /** Pixels of a place on the map. */
-  #pixel([x, y]) {
-    const [width, height] = this.#size;
-    const { x: cx, y: cy, zoom } = this.#view;
-    const [ux, uy] = this.#unit;
-    return [width / 2 + (x - cx) * ux * zoom, height / 2 - (y - cy) * uy * zoom];
   }
 
   #advance(now) {
@@ -99,123 +74,35 @@ export class Map2D {
   #paint() {
     const now = performance.now();
     const context = this.#context;
-    const [width, height] = this.#size;
+    const [width, height] = this.#frame.size;
     this.#advance(now);
     context.clearRect(0, 0, width, height);
-    const side = Math.min(120, 42 * Math.sqrt(this.#view.zoom));
+    const side = Math.min(120, 42 * Math.sqrt(this.#frame.closeness));
     const near = [];
     for (const row of this.#order) {
-      const [x, y] = this.#pixel(row.at);
+      const [x, y] = this.#frame.pixel(row.at);
       if (x < -side || y < -side || x > width + side || y > height + side || row.hidden) continue;
       near.push({ row, x, y, passes: this.#store.passes(row) });
     }
-    for (const spot of near) if (!spot.passes) this.#dot(spot);
-    for (const spot of near) if (spot.passes) this.#dot(spot);
+    for (const spot of near) if (!spot.passes) this.#brush.dot(spot);
+    for (const spot of near) if (spot.passes) this.#brush.dot(spot);
     this.#lines(near);
-    const shown = this.#roomy(near, side);
+    const shown = roomy(near, side);
     const chosen = near.filter((spot) => spot.row === this.#store.chosen && spot.row.poster);
     for (const spot of chosen) spot.taken = true;
-    for (const spot of [...shown.reverse(), ...chosen]) this.#picture(spot, side);
+    for (const spot of [...shown.reverse(), ...chosen]) this.#brush.picture(spot, side);
     this.#rings(near, side, now);
-  }
-
-  #dot({ row, x, y, passes }) {
-    const sprite = this.#sprite(step(row.quality));
-    this.#context.globalAlpha = passes ? 1 : 0.16;
-    this.#context.drawImage(sprite, x - 6, y - 6, 12, 12);
-    this.#context.globalAlpha = 1;
-  }
-
-  #sprite(level) {
-    if (!this.#dots.has(level)) {
-      const made = document.createElement("canvas");
-      made.width = made.height = 24;
-      const context = made.getContext("2d");
-      const glow = context.createRadialGradient(12, 12, 0, 12, 12, 12);
-      const hue = level < 0 ? UNTOLD : RAMP[level];
-      const alpha = level < 0 ? 0.2 : 0.12 + (0.3 * level) / STEPS;
-      glow.addColorStop(0, hue.replace(")", ` / ${alpha})`));
-      glow.addColorStop(1, hue.replace(")", " / 0)"));
-      context.fillStyle = glow;
-      context.fillRect(0, 0, 24, 24);
-      context.fillStyle = hue;
-      context.beginPath();
-      context.arc(12, 12, 5, 0, 7);
-      context.fill();
-      this.#dots.set(level, made);
-    }
-    return this.#dots.get(level);
-  }
-
-  /** Those that can be shown as pictures without overlap, the best first. */
-  #roomy(near, side) {
-    const cells = new Map();
-    const taken = [];
-    const gap = side + 5;
-    for (const spot of near) {
-      if (taken.length >= PICTURES) break;
-      if (!spot.row.poster || !spot.passes) continue;
-      const [cx, cy] = [Math.floor(spot.x / gap), Math.floor(spot.y / gap)];
-      let free = true;
-      for (let i = cx - 1; free && i <= cx + 1; i++) {
-        for (let j = cy - 1; free && j <= cy + 1; j++) {
-          const other = cells.get(`${i},${j}`);
-          free = !other || Math.abs(other.x - spot.x) >= gap || Math.abs(other.y - spot.y) >= gap;
-        }
-      }
-      if (!free) continue;
-      cells.set(`${cx},${cy}`, spot);
-      spot.taken = true;
-      taken.push(spot);
-    }
-    return taken;
-  }
-
-  #picture({ row, x, y }, side) {
-    const image = this.#image(row.poster);
-    if (!image.complete || !image.naturalWidth) return;
-    const context = this.#context;
-    const long = Math.max(image.naturalWidth, image.naturalHeight);
-    const [w, h] = [(side * image.naturalWidth) / long, (side * image.naturalHeight) / long];
-    context.save();
-    context.beginPath();
-    context.roundRect(x - w / 2, y - h / 2, w, h, 6);
-    context.strokeStyle = step(row.quality) < 0 ? UNTOLD : RAMP[step(row.quality)];
-    context.lineWidth = 3;
-    context.stroke();
-    context.clip();
-    context.imageSmoothingEnabled = long > 96;
-    context.drawImage(image, x - w / 2, y - h / 2, w, h);
-    context.restore();
-  }
-
-  #image(url) {
-    let image = this.#pictures.get(url);
-    if (image) return image;
-    image = new Image();
-    image.onload = this.draw;
-    image.src = url;
-    this.#pictures.set(url, image);
-    if (this.#pictures.size > KEPT) this.#pictures.delete(this.#pictures.keys().next().value);
-    return image;
   }
 
   /** From the chosen item to its parents and children. */
   #lines(near) {
     const { chosen, children } = this.#store;
     if (!chosen?.at) return;
-    const context = this.#context;
-    const here = this.#pixel(chosen.at);
+    const here = this.#frame.pixel(chosen.at);
     const draw = (ids, style) => {
-      context.strokeStyle = style;
-      context.lineWidth = 1.5;
       for (const id of ids) {
         const row = this.#store.get(id);
-        if (!row?.at) continue;
-        context.beginPath();
-        context.moveTo(...here);
-        context.lineTo(...this.#pixel(row.at));
-        context.stroke();
+        if (row?.at) this.#brush.line(here, this.#frame.pixel(row.at), style);
       }
     };
     draw(children.get(chosen.id) ?? [], "rgb(122 165 255 / .55)");
@@ -223,16 +110,10 @@ export class Map2D {
   }
 
   #rings(near, side, now) {
-    const context = this.#context;
-    for (const { row, x, y, taken } of near) {
-      const half = taken ? side / 2 + 3 : 8;
-      const ring = (style, width) => {
-        context.strokeStyle = style;
-        context.lineWidth = width;
-        context.beginPath();
-        context.roundRect(x - half, y - half, 2 * half, 2 * half, 8);
-        context.stroke();
-      };
+    for (const spot of near) {
+      const { row } = spot;
+      const half = spot.taken ? side / 2 + 3 : 8;
+      const ring = (style, width) => this.#brush.ring(spot, half, style, width);
       const age = now - (this.#arrivals.get(row.id) ?? -NEW);
       if (age < NEW) ring(`rgb(255 255 255 / ${(1 - age / NEW) * 0.9})`, 1.5);
       else this.#arrivals.delete(row.id);
@@ -248,30 +129,16 @@ export class Map2D {
     let [best, least] = [null, 22 ** 2];
     for (const row of this.#order) {
       if (row.hidden || !this.#store.passes(row)) continue;
-      const [px, py] = this.#pixel(row.at);
+      const [px, py] = this.#frame.pixel(row.at);
       const far = (px - x) ** 2 + (py - y) ** 2;
       if (far < least) [best, least] = [row, far];
     }
     return best;
   }
 
-  /** Zoom by a factor about a pixel; 0 shows all. */
-  zoom(factor, x = this.#size[0] / 2, y = this.#size[1] / 2) {
-    if (!factor) this.#view = { x: 0, y: 0, zoom: 1 };
-    else {
-      const zoom = Math.min(60, Math.max(0.7, this.#view.zoom * factor));
-      const [a, b] = [this.#place(x, y), ((this.#view.zoom = zoom), this.#place(x, y))];
-      this.#view.x += a[0] - b[0];
-      this.#view.y += a[1] - b[1];
-    }
+  zoom(factor, about) {
+    this.#frame.zoom(factor, about);
     this.draw();
-  }
-
-  /** Place on the map of a pixel. */
-  #place(x, y) {
-    const [ox, oy] = this.#pixel([0, 0]);
-    const [ux, uy] = this.#pixel([1, 1]);
-    return [(x - ox) / (ux - ox), (y - oy) / (uy - oy)];
   }
 
   #listen() {
@@ -296,7 +163,7 @@ export class Map2D {
     canvas.addEventListener("pointerup", up);
     canvas.addEventListener("pointercancel", up);
     canvas.addEventListener("pointerleave", () => this.#hover(null));
-    canvas.addEventListener("dblclick", (event) => this.zoom(2, ...at(event)));
+    canvas.addEventListener("dblclick", (event) => this.zoom(2, at(event)));
     canvas.addEventListener("keydown", (event) => this.#key(event));
     for (const button of document.querySelectorAll("[data-zoom]")) {
       button.addEventListener("click", () => this.zoom(Number(button.dataset.zoom)));
@@ -314,12 +181,8 @@ export class Map2D {
     if (others.length) {
       const [ox, oy] = others[0][1];
       const ratio = Math.hypot(x - ox, y - oy) / Math.max(1, Math.hypot(before[0] - ox, before[1] - oy));
-      this.zoom(ratio, (x + ox) / 2, (y + oy) / 2);
-    } else {
-      const [a, b] = [this.#place(...before), this.#place(x, y)];
-      this.#view.x += a[0] - b[0];
-      this.#view.y += a[1] - b[1];
-    }
+      this.zoom(ratio, [(x + ox) / 2, (y + oy) / 2]);
+    } else this.#frame.pan(before, [x, y]);
     this.#pointers.set(event.pointerId, [x, y]);
     this.#hover(null);
     this.draw();
@@ -347,11 +210,11 @@ export class Map2D {
 
   /** To the nearest item that way, distance sideways counting double. */
   #step([dx, dy]) {
-    const here = this.#store.chosen?.at ? this.#pixel(this.#store.chosen.at) : this.#size.map((s) => s / 2);
+    const here = this.#store.chosen?.at ? this.#frame.pixel(this.#store.chosen.at) : this.#frame.size.map((s) => s / 2);
     let [best, least] = [null, Infinity];
     for (const row of this.#order) {
       if (row === this.#store.chosen || !this.#store.passes(row)) continue;
-      const [px, py] = this.#pixel(row.at);
+      const [px, py] = this.#frame.pixel(row.at);
       const [x, y] = [px - here[0], py - here[1]];
       const along = x * dx + y * dy;
       const far = along + 2 * Math.abs(x * dy - y * dx);

@@ -9,6 +9,19 @@ const LINES = [
 ];
 const [LEFT, RIGHT, TOP, BOTTOM] = [34, 12, 8, 20];
 
+const MOST = 120; // points of a line: more would be noise
+
+/** Rounds that have a value; many are drawn as the means of as many neighbours as it takes. */
+function smooth(told, name) {
+  const known = told.filter((row) => row[name] !== null && row[name] !== undefined);
+  const each = Math.ceil(known.length / MOST);
+  const mean = (rows, of) => rows.reduce((sum, row) => sum + row[of], 0) / rows.length;
+  return Array.from({ length: Math.ceil(known.length / each) || 0 }, (_, i) => {
+    const rows = known.slice(i * each, (i + 1) * each);
+    return { calls: rows.at(-1).calls, [name]: mean(rows, name) };
+  });
+}
+
 export class Timeline {
   #store;
   #box = $("#timeline");
@@ -56,7 +69,7 @@ export class Timeline {
     }
     page.append(...this.#band(x, y));
     for (const [name] of LINES) {
-      const points = this.#store.told.filter((row) => row[name] !== null && row[name] !== undefined);
+      const points = smooth(this.#store.told, name);
       const path = points.map((row) => `${x(row.calls).toFixed(1)},${y(row[name]).toFixed(1)}`);
       page.append(svg("polyline", { class: name, points: path.join(" ") }));
       const last = points.at(-1);
