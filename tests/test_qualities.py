@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -185,13 +186,17 @@ def test_pairing_wants_two_streams_in_one_space():
 def test_an_ensemble_is_the_mean_of_mid_ranks():
     warmup = [{"a": float(i), "b": None if i else 5.0, "c": 1.0} for i in range(4)]
     ranks = Ensemble(("a", "b"), judge="c").calibrated(warmup)
-    assert [ranks.rank("a", x) for x in (-1, 0, 1.5, 3, 9)] == [0, 0.125, 0.5, 0.875, 1]
+    assert [ranks.rank("a", x) for x in (0, 1.5, 3)] == [0.125, 0.5, 0.875]
+    # The deviation of 0, 1, 2, 3 is the root of 5/4.
+    far = math.exp(-6 / math.sqrt(1.25))
+    assert ranks.rank("a", 9) == pytest.approx(1 - far / 8)
+    assert ranks.rank("a", -6) == pytest.approx(far / 8)
     assert ranks.rank("b", 5.0) == 0.5
-    assert ranks.quality({"a": 9, "b": 5.0}) == 0.75
-    assert ranks.quality({"a": None, "b": 7.0}) == 1
+    assert ranks.quality({"a": 3, "b": 5.0}) == (0.875 + 0.5) / 2
+    assert ranks.quality({"a": None, "b": 7.0}) == pytest.approx(1)
     assert ranks.quality({"a": None, "b": None}) == 0
     # The judge is heard and not followed.
-    assert ranks.quality({"a": 9, "b": 5.0, "c": -99.0}) == 0.75
+    assert ranks.quality({"a": 3, "b": 5.0, "c": -99.0}) == (0.875 + 0.5) / 2
     assert ranks.verdict({"c": 2.0}) == 1
     assert Ensemble(("a", "b")).calibrated(warmup).verdict({"c": 2.0}) is None
 

@@ -28,6 +28,7 @@ from phosphene.cli import (
     replay,
     report,
     results,
+    studio,
     train,
 )
 from phosphene.cli.console import say_json
@@ -59,6 +60,7 @@ app.command(probe.probe)
 app.command(findings.findings)
 app.command(explore.explore)
 app.command(nuggets.nuggets)
+app.command(studio.studio)
 app.command(ls.app)
 app.command(pack.pack)
 app.command(doctor.doctor)

@@ -66,7 +66,11 @@ class Ranks:
     held: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def rank(self, name: str, score: float | None) -> float | None:
-        """Share of the warm-up's scores below this one, ties by half: 0..1.
+        """Where a score stands among the warm-up's: 0..1, and 1 is never reached.
+
+        The share of the warm-up below it, ties by half, with straight lines between. Beyond the
+        best of n the rest, 1 / 2n, shrinks exponentially with the distance in deviations of the
+        warm-up, so that a search goes on telling better from good; likewise below the worst.
 
         None where it could not be judged, or nothing of the warm-up could.
 
@@ -77,8 +81,16 @@ class Ranks:
         held = self.held[name]
         if score is None or not len(held):
             return None
-        both = np.searchsorted(held, score, "left") + np.searchsorted(held, score, "right")
-        return float(both) / (2 * len(held))
+        values = np.unique(held)
+        below = np.searchsorted(held, values, "left") + np.searchsorted(held, values, "right")
+        ranks = below / (2 * len(held))
+        beyond = max(score - values[-1], values[0] - score, 0.0)
+        fade = math.exp(-beyond / max(float(held.std()), 1e-12)) if beyond else 1.0
+        if score < values[0]:
+            return float(ranks[0] * fade)
+        if score > values[-1]:
+            return float(1 - (1 - ranks[-1]) * fade)
+        return float(np.interp(score, values, ranks))
 
     def quality(self, scores: Scores) -> float:
         """Mean of the ranks there are, 0..1; 0 where nothing could be judged."""

@@ -99,7 +99,12 @@ def lineage(session: Session, id: str) -> list[dict[str, Any]]:
     return out
 
 
-def _finds(session: Session, found: Found, calibration: Calibration, earlier: np.ndarray) -> Finds:
+def _finds(
+    session: Session,
+    found: Found,
+    calibration: Calibration,
+    earlier: Mapping[str, np.ndarray],
+) -> Finds:
     """What the rule looks at; a candidate that an embedding could not see is left out."""
     names = list(calibration.centres)
     rows = [i for i, id in enumerate(found.ids) if set(names) <= set(session.made[id].vectors)]

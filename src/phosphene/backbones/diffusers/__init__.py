@@ -180,7 +180,7 @@ class DiffusersBackbone(Previewing):
         with runner.watched(watcher(runner.pipeline, kept)):
             yield kept
 
-    @cached_property
+    @property
     def adapters(self) -> tuple[str, ...]:
         """Names of the LoRA weights, whose strengths a request may set."""
         return tuple(adapters(self.spec))
