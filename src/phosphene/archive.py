@@ -102,7 +102,7 @@ class Archive:
         return 1 - vectors @ self.vectors.T
 
     def novelty(self, vectors: np.ndarray, k: int = 3, itself: bool = False) -> np.ndarray:
-        """Mean cosine distance to the k nearest candidates, float32 `(n,)`; inf where there are none.
+        """Mean cosine distance to the k nearest candidates, float32 `(n,)`, inf if there are none.
 
         Args:
             itself: the vectors are candidates' own, so that the nearest one is not counted.

@@ -21,6 +21,7 @@ import os
 import time
 import uuid
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -274,7 +275,10 @@ class Session:
 
     def keep_pictures(self, pictures: Mapping[str, np.ndarray]) -> None:
         """Write down the first frames that candidates may start from."""
-        files = {n: self._addressed(Clip(p[None]), ".png", None) for n, p in pictures.items()}
+        with ThreadPoolExecutor(8) as pool:  # what takes time is the disk
+            clips = [Clip(p[None]) for p in pictures.values()]
+            paths = pool.map(lambda clip: self._addressed(clip, ".png", None), clips)
+            files = dict(zip(pictures, paths, strict=True))
         self.append({"kind": "pictures", "files": files})
 
     def _addressed(self, clip: Clip, suffix: str, recipe: Mapping[str, Any] | None) -> str:

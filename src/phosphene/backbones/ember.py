@@ -18,7 +18,7 @@ _EXPLORED = {
         "deed": ("solve", "complete", "mirror", "count", "trace", "bounce"),
         "thing": ("the equation", "the pattern", "the ball", "the maze", "the red squares"),
     },
-    "pictures": tuple(f"task:{name}:3" for name in _TASKS.split()),
+    "pictures": tuple(f"task:{name}:2" for name in _TASKS.split()),
     "framed": 1.0,
     "embeddings": ("ember", "ember_sound", "efficientnet"),
     "qualities": ("validity", "sharpness", "motion", "coherence"),
