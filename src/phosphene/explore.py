@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -68,13 +69,22 @@ def explore(
 
 
 def resume(
-    out: str | Path, on_event: OnEvent | None = None, backbone: Backbone | None = None
+    out: str | Path,
+    on_event: OnEvent | None = None,
+    backbone: Backbone | None = None,
+    budget: int | None = None,
 ) -> Session:
-    """Go on with the session at `out`, with the settings it was begun with; see `explore`."""
+    """Go on with the session at `out`, with the settings it was begun with; see `explore`.
+
+    Args:
+        budget: in the place of the session's own.
+    """
     from phosphene.exploring.replay import search_of, spec_of
 
     session = Session.load(out)
-    return explore(backbone or spec_of(session), out, search_of(session), on_event)
+    search = search_of(session)
+    search = search if budget is None else replace(search, budget=budget)
+    return explore(backbone or spec_of(session), out, search, on_event)
 
 
 class Exploration:

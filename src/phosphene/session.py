@@ -173,7 +173,10 @@ class Session:
                     f"{root} holds a session with {name} {_short(found.get(name))}, not "
                     f"{_short(value)}; give another directory, or the same settings"
                 )
-        session = cls(root, {**found, **wanted})
+        if {**found, **wanted} != found:
+            found |= wanted
+            write_text(json.dumps(found, indent=1) + "\n", root / "session.json")
+        session = cls(root, found)
         cut = session._journal.heal()
         if cut:
             _log.warning("%s: its last line was cut short (%d bytes); dropped", root, cut)

@@ -30,6 +30,9 @@ def study(
     Returns:
         The sessions, controls left out.
     """
+    if not isinstance(backbone, Backbone):
+        name = backbone if isinstance(backbone, str) else backbone.id
+        on_event(Event("note", 0, search.budget, text=f"opening {name}"))
     opened = backbone if isinstance(backbone, Backbone) else open_backbone(backbone)
     settings = suited(opened, search)
     found = []
