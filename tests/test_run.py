@@ -326,6 +326,8 @@ def _changed(name: str) -> Any:
         "last_frame": np.zeros((2, 2, 3), np.uint8),
         "fps": Fraction(24000, 1001),
         "extra": {"eta": 1},
+        "noise": {"video": [[5, 1.0, 1.0]]},
+        "steering": ({"op": "renoise", "step": 1, "b": 0.5, "seed": 1},),
     }
     return values.get(name, 7)
 
