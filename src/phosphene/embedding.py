@@ -44,6 +44,22 @@ class TextEmbedding(Embedding):
         """Unit vectors float32 `(len(texts), width)`."""
 
 
+class PromptEmbedding(abc.ABC):
+    """One of what was asked for, not of what was made. A frozen dataclass, as an `Embedding` is.
+
+    Attributes:
+        name: as registered.
+        streams: none.
+    """
+
+    name: ClassVar[str]
+    streams: ClassVar[frozenset[str]] = frozenset()
+
+    @abc.abstractmethod
+    def embed_prompts(self, prompts: Sequence[str]) -> np.ndarray:
+        """Unit vectors float32 `(len(prompts), width)`."""
+
+
 def seen_streams(clip: Clip) -> frozenset[str]:
     """The streams that a clip has, of `video` and `audio`."""
     found = {"video": clip.frames is not None, "audio": clip.audio is not None}

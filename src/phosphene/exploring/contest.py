@@ -9,21 +9,28 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import t as student
 
+from phosphene.embedding import embeddings
 from phosphene.errors import PhospheneError
 from phosphene.exploring.calibration import Calibration
 from phosphene.exploring.control import CONTROL, REPEATS
-from phosphene.exploring.diversity import Cells, tessellate, vendi
+from phosphene.exploring.diversity import Cells, stream_novelty, tessellate, vendi
 from phosphene.exploring.ensemble import Ensemble
-from phosphene.search import label
-from phosphene.session import Session, round_of
+from phosphene.exploring.overlap import overlap
+from phosphene.search import component, label
+from phosphene.session import Session
 
 POINTS = 24  # along a curve
 _DIMS = 6
+_NEAR = 5
 MEASURES = {
     "QD score": "sum over cells of the best quality in each",
     "coverage": "share of the cells that hold something",
     "best": "highest quality",
     "spread": "Vendi score of as many items drawn from each: how many unlike ones they are worth",
+    "reach": "share of the other's items that lie among its own (recall, 5 neighbours)",
+    "novelty, video": "mean distance to the 3 nearest of as many items, by the pictures",
+    "novelty, audio": "likewise, by the sound",
+    "novelty, pair": "likewise, by both",
     "judge": "mean rank of the best tenth by the judge that was not searched for",
 }
 
@@ -162,8 +169,8 @@ def contest(found: Sequence[tuple[Session, Session | None]]) -> Contest | None:
                 there = side.until(spent)
                 for name, value in _measured(side, there, parted, k == len(calls) - 1).items():
                     curves[name][i, j, k] = value
-        ends = _spreads(pair, calls[-1])
-        curves["spread"][i, :, -1] = ends
+        for name, ends in _ends(pair, calls[-1]).items():
+            curves[name][i, :, -1] = ends
     seeds = [int(a.session.manifest["search"]["seed"]) for a, _ in both]
     return Contest(calls, curves, seeds, cells)
 
@@ -190,15 +197,30 @@ def _measured(side: Found, there: np.ndarray, cells: Cells, last: bool) -> dict[
     return out
 
 
-def _spreads(pair: tuple[Found, Found], calls: int) -> list[float]:
-    """Vendi scores of equally many items: the score grows with the number by itself."""
+def _ends(pair: tuple[Found, Found], calls: int) -> dict[str, list[float]]:
+    """What is measured once, on equally many items of either side: all of it grows with them."""
     there = [f.until(calls) for f in pair]
     few = min(map(len, there))
     rng = np.random.default_rng(0)
     chosen = [np.sort(rng.permutation(t)[:few]) for t in there]
-    return [vendi(f.vectors[c]) for f, c in zip(pair, chosen, strict=True)]
+    mine, theirs = (f.vectors[c] for f, c in zip(pair, chosen, strict=True))
+    out = {"spread": [vendi(mine), vendi(theirs)]}
+    if few > _NEAR:
+        out["reach"] = [overlap(mine, theirs).recall, overlap(theirs, mine).recall]
+    new = [stream_novelty(_streams(f, c)) for f, c in zip(pair, chosen, strict=True)]
+    for stream in new[0].keys() & new[1].keys():
+        out[f"novelty, {stream}"] = [new[0][stream], new[1][stream]]
+    return out
 
 
-def order(session: Session) -> list[str]:
-    """Ids of what was made, in the order of asking."""
-    return sorted(session.made, key=lambda id: (round_of(id), id))
+def _streams(found: Found, chosen: np.ndarray) -> dict[str, np.ndarray]:
+    """Stream -> vectors by the first embedding that looks at it alone and saw all of these."""
+    out: dict[str, np.ndarray] = {}
+    made = [found.session.made[found.ids[i]] for i in chosen]
+    for spec in found.session.manifest["search"]["embeddings"]:
+        looks_at = component(embeddings, spec).streams
+        name = label(spec)
+        stream = next(iter(looks_at)) if len(looks_at) == 1 else ""
+        if stream and stream not in out and all(name in m.vectors for m in made):
+            out[stream] = np.stack([m.vectors[name] for m in made])
+    return out

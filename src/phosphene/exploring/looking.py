@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from phosphene.clip import Clip
-from phosphene.embedding import Embedding, seen_streams
+from phosphene.embedding import Embedding, PromptEmbedding, seen_streams
 from phosphene.errors import PhospheneError
 from phosphene.quality import Quality
 from phosphene.request import Request
@@ -31,7 +31,7 @@ class Looker:
         embeddings, qualities: by the names they are written down under.
     """
 
-    embeddings: Mapping[str, Embedding]
+    embeddings: Mapping[str, Embedding | PromptEmbedding]
     qualities: Mapping[str, Quality]
 
     def look(self, clips: Sequence[Clip], requests: Sequence[Request]) -> list[Look]:
@@ -45,7 +45,10 @@ class Looker:
         for name, embedding in self.embeddings.items():
             able = _able(clips, embedding.streams)
             if able:
-                rows = embedding.embed([clips[i] for i in able])
+                if isinstance(embedding, PromptEmbedding):
+                    rows = embedding.embed_prompts([requests[i].prompt for i in able])
+                else:
+                    rows = embedding.embed([clips[i] for i in able])
                 if not np.isfinite(rows).all():
                     raise PhospheneError(f"embedding {name} gave what is no number; mend it")
                 for i, row in zip(able, rows, strict=True):

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from phosphene.backbone import Backbone, BackboneSpec, open_backbone
 from phosphene.explore import explore
+from phosphene.explorer import explorers
 from phosphene.exploring.control import REPEATS, control
-from phosphene.exploring.opening import suited
+from phosphene.exploring.opening import looker, suited
 from phosphene.progress import Event, OnEvent
-from phosphene.search import Search
+from phosphene.search import Search, component
 from phosphene.session import Session
 
 
@@ -30,6 +31,8 @@ def study(
     Returns:
         The sessions, controls left out.
     """
+    component(explorers, search.explorer)
+    looker(search)
     if not isinstance(backbone, Backbone):
         name = backbone if isinstance(backbone, str) else backbone.id
         on_event(Event("note", 0, search.budget, text=f"opening {name}"))

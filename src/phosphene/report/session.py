@@ -98,7 +98,8 @@ def summary(
         means = [f"{np.nanmean(ends[:, i]):.3g}" for i in (0, 1)]
         rows.append((name, *means, shown, interval, str(len(ends))))
     notes.append(verdict(measured))
-    notes += [f"{name}: {about}" for name, about in MEASURES.items()]
+    told = {row[0] for row in rows}
+    notes += [f"{name}: {about}" for name, about in MEASURES.items() if name in told]
     return {"table": rows, "notes": notes}
 
 
