@@ -218,6 +218,8 @@ def refused(capsys, *argv: str) -> str:
         (("nuggets", "nowhere"), "holds no session"),
         (("replay", "nowhere", "0000-00"), "holds no session"),
         (("report", "nowhere"), "nowhere"),
+        (("studio", "nowhere", "--no-browser"), "holds no session"),
+        (("studio", "nowhere", "--budget", "9"), "give --explore with it"),
     ],
 )
 def test_mistakes_get_one_line(capsys, tmp_path, monkeypatch, argv, said):

@@ -166,7 +166,7 @@ class Session:
                 )
             record = {"schema": SCHEMA, "kind": "explore", "phosphene": __version__, **wanted}
             write_text(json.dumps(record, indent=1) + "\n", root / "session.json")
-        found = _manifest(root)
+        found = read_manifest(root)
         for name, value in wanted.items():
             if found.get(name) != value and name != "budget":
                 raise PhospheneError(
@@ -191,7 +191,7 @@ class Session:
             PhospheneError: there is none.
         """
         root = Path(path).expanduser()
-        session = cls(root, _manifest(root))
+        session = cls(root, read_manifest(root))
         session.refresh()
         return session
 
@@ -338,7 +338,12 @@ def asked_event(asked: Asked) -> dict[str, Any]:
     return {"kind": "asked", **facts, "proposals": named}
 
 
-def _manifest(root: Path) -> dict[str, Any]:
+def read_manifest(root: Path) -> dict[str, Any]:
+    """What is searched, and how.
+
+    Raises:
+        PhospheneError: no session there, a damaged one, or one of another schema.
+    """
     path = root / "session.json"
     try:
         found = json.loads(path.read_bytes())

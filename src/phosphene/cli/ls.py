@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.util
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,28 +37,30 @@ def backbones(*, json: bool = False) -> None:
         say("Any other pipeline: give its directory or its hub id, ORG/NAME.")
 
 
-@app.command
-def tasks(*, json: bool = False) -> None:
-    """List the tasks.
+def _list(name: str, module: str, about: str) -> None:
+    """A verb that lists the components of one registry, `phosphene.MODULE.NAME`."""
+
+    def listing(*, json: bool = False) -> None:
+        registry = getattr(importlib.import_module(f"phosphene.{module}"), name)
+        _say_components(_components(registry), json)
+
+    listing.__doc__ = f"""List the {name}{about}.
 
     Args:
         json: one JSON array on stdout and nothing else.
     """
-    from phosphene.task import tasks as registry
-
-    _say_components(_components(registry), json)
+    app.command(listing, name=name)
 
 
-@app.command
-def baselines(*, json: bool = False) -> None:
-    """List the baselines: players that show what a score is worth.
-
-    Args:
-        json: one JSON array on stdout and nothing else.
-    """
-    from phosphene.player import baselines as registry
-
-    _say_components(_components(registry), json)
+for _name, _module, _about in (
+    ("tasks", "task", ""),
+    ("baselines", "player", ": players that show what a score is worth"),
+    ("explorers", "explorer", ": ways to search a backbone's space"),
+    ("operators", "operator", ": ways in which one candidate comes from others"),
+    ("embeddings", "embedding", ": what novelty is measured in"),
+    ("qualities", "quality", ": what good is measured by"),
+):
+    _list(_name, _module, _about)
 
 
 @app.command
@@ -107,54 +110,6 @@ def probes(*, json: bool = False) -> None:
 
 
 @app.command
-def explorers(*, json: bool = False) -> None:
-    """List the explorers: ways to search a backbone's space.
-
-    Args:
-        json: one JSON array on stdout and nothing else.
-    """
-    from phosphene.explorer import explorers as registry
-
-    _say_components(_components(registry), json)
-
-
-@app.command
-def operators(*, json: bool = False) -> None:
-    """List the operators: ways in which one candidate comes from others.
-
-    Args:
-        json: one JSON array on stdout and nothing else.
-    """
-    from phosphene.operator import operators as registry
-
-    _say_components(_components(registry), json)
-
-
-@app.command
-def embeddings(*, json: bool = False) -> None:
-    """List the embeddings: what novelty is measured in.
-
-    Args:
-        json: one JSON array on stdout and nothing else.
-    """
-    from phosphene.embedding import embeddings as registry
-
-    _say_components(_components(registry), json)
-
-
-@app.command
-def qualities(*, json: bool = False) -> None:
-    """List the qualities: what good is measured by.
-
-    Args:
-        json: one JSON array on stdout and nothing else.
-    """
-    from phosphene.quality import qualities as registry
-
-    _say_components(_components(registry), json)
-
-
-@app.command
 def runs(directory: Path = Path("runs"), /, *, json: bool = False) -> None:
     """List the runs in a directory, newest first.
 
@@ -178,10 +133,10 @@ def runs(directory: Path = Path("runs"), /, *, json: bool = False) -> None:
 
 
 def _components(registry: Registry) -> list[dict[str, str]]:
-    return [{"name": name, "about": _about(registry, name)} for name in registry.names()]
+    return [{"name": name, "about": _first_line(registry, name)} for name in registry.names()]
 
 
-def _about(registry: Registry, name: str) -> str:
+def _first_line(registry: Registry, name: str) -> str:
     """First line of a component's module docstring, read without running the module."""
     tree = _source(registry, name)
     if tree is None:
@@ -199,7 +154,7 @@ def _source(registry: Registry, name: str) -> ast.Module | None:
 
 
 def _question(registry: Registry, name: str) -> dict[str, Any]:
-    """A probe's question, controls and settings with their defaults, read as `_about` reads."""
+    """A probe's question, controls and settings with their defaults, from its source."""
     row: dict[str, Any] = {"name": name, "asks": "", "controls": "", "settings": {}}
     tree = _source(registry, name)
     if tree is None:

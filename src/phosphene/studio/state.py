@@ -11,7 +11,7 @@ from typing import Any
 
 from phosphene.errors import PhospheneError
 from phosphene.journal import Journal
-from phosphene.session import PEOPLE, SCHEMA
+from phosphene.session import PEOPLE, read_manifest
 from phosphene.studio.charting import Chart, Coverage
 from phosphene.studio.descriptors import Descriptors
 from phosphene.studio.item import ID, Item, file_of, number
@@ -40,7 +40,7 @@ class State:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.manifest = _manifest(root)
+        self.manifest = read_manifest(root)
         self._journal = Journal(root / "events.jsonl", root / ".lock")
         self._lock = threading.RLock()
         self._asked: dict[str, dict[str, Any]] = {}
@@ -201,17 +201,3 @@ class State:
             if id not in self.items:
                 raise PhospheneError(f"there is no item {id[:40]!r} in this session")
             return {"recipe": self._asked[id], "scores": self._scores[id]}
-
-
-def _manifest(root: Path) -> dict[str, Any]:
-    path = root / "session.json"
-    try:
-        found = json.loads(path.read_bytes())
-        schema = found["schema"]
-    except FileNotFoundError:
-        raise PhospheneError(f"{root} holds no session (no session.json)") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise PhospheneError(f"{path} is damaged ({error}); restore it from a copy") from error
-    if schema != SCHEMA:
-        raise PhospheneError(f"{path} has schema {schema!r}, not {SCHEMA}; upgrade phosphene")
-    return found
