@@ -45,7 +45,7 @@ def gallery(session: Session, ids: list[str], path: Path) -> None:
     Image.fromarray(np.concatenate(rows)).save(path, optimize=True)
 
 
-def words(root: Path, session: Session, ids: list[str]) -> str:
+def words(root: Path, session: Session, ids: list[str], asked: str) -> str:
     """The README of the folder."""
     found = summary(root)
     search = session.manifest["search"]
@@ -54,15 +54,14 @@ def words(root: Path, session: Session, ids: list[str]) -> str:
     out = [
         f"# Exploring {session.manifest['backbone']}",
         "",
-        f"Weights `{session.manifest['fingerprint']}`; {search['explorer']}, budget "
+        f"Weights `{session.manifest['fingerprint']}`; {json.dumps(search['explorer'])}, budget "
         f"{session.manifest['budget']} samples' worth of denoiser calls, warm-up "
         f"{search['warmup']}, {seeds}. Made by",
         "",
         "```",
-        f"phosphene explore --backbone {session.manifest['backbone']} "
-        f"--repeats {int(rows[0][-1]) - 1} --session runs/explore-ember",
-        "phosphene nuggets runs/explore-ember",
-        "python docs/explore_reference.py runs/explore-ember evals/explore/ember",
+        f"phosphene explore {asked} --repeats {int(rows[0][-1]) - 1} --session runs/words",
+        "phosphene nuggets runs/words",
+        f'python docs/explore_reference.py runs/words evals/explore/ember "{asked}"',
         "```",
         "",
         f"**{found['notes'][1]}.** Means over seeds; the ratio is a geometric mean, its interval "
@@ -117,7 +116,7 @@ def main() -> None:
         source = root / str(session.made[id].media)
         shutil.copyfile(source, out / "nuggets" / f"{id}{source.suffix}")
     gallery(session, ids, out / "nuggets.png")
-    (out / "README.md").write_text(words(root, session, ids))
+    (out / "README.md").write_text(words(root, session, ids, sys.argv[3]))
 
 
 if __name__ == "__main__":

@@ -21,8 +21,8 @@ _EXPLORED = {
     "pictures": tuple(f"task:{name}:2" for name in _TASKS.split()),
     "framed": 1.0,
     "embeddings": ("ember", "ember_sound", "efficientnet"),
-    "qualities": ("validity", "sharpness", "motion", "coherence"),
-    "judge": "pairing",
+    "qualities": ("validity", "sharpness", "motion", "pairing"),
+    "judge": "coherence",
 }
 
 
