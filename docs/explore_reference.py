@@ -17,8 +17,9 @@ import numpy as np
 from PIL import Image
 
 from phosphene import media
+from phosphene.exploring.contest import Found, pairs
 from phosphene.exploring.mining import KEPT
-from phosphene.report.session import summary, write_session
+from phosphene.report.session import summary, unlike, write_session
 from phosphene.session import Session
 
 _SIDE = 96  # pixels of a picture in the gallery
@@ -26,10 +27,10 @@ _ACROSS = 3  # clips in a row, each by its first, middle and last frame
 _MOST = 12
 
 
-def gallery(session: Session, ids: list[str], path: Path) -> None:
-    """Nuggets as one picture."""
+def gallery(items: list[tuple[Session, str]], path: Path) -> None:
+    """Clips as one picture."""
     strips = []
-    for id in ids[:_MOST]:
+    for session, id in items[:_MOST]:
         frames = media.load(session.root / str(session.made[id].media)).frames
         assert frames is not None
         chosen = frames[[0, len(frames) // 2, -1]]
@@ -45,11 +46,11 @@ def gallery(session: Session, ids: list[str], path: Path) -> None:
     Image.fromarray(np.concatenate(rows)).save(path, optimize=True)
 
 
-def words(root: Path, session: Session, ids: list[str], asked: str) -> str:
+def words(root: Path, session: Session, found: list[tuple[Session, dict]], asked: str) -> str:
     """The README of the folder."""
-    found = summary(root)
+    told = summary(root)
     search = session.manifest["search"]
-    head, *rows = found["table"]
+    head, *rows = told["table"]
     seeds = f"seeds {search['seed']} to {search['seed'] + int(rows[0][-1]) - 1}"
     out = [
         f"# Exploring {session.manifest['backbone']}",
@@ -64,30 +65,37 @@ def words(root: Path, session: Session, ids: list[str], asked: str) -> str:
         f'python docs/explore_reference.py runs/words evals/explore/ember "{asked}"',
         "```",
         "",
-        f"**{found['notes'][1]}.** Means over seeds; the ratio is a geometric mean, its interval "
+        f"**{told['notes'][1]}.** Means over seeds; the ratio is a geometric mean, its interval "
         "Student's t on logarithms.",
         "",
         f"| {' | '.join(head)} |",
         "|" + " --- |" * len(head),
         *(f"| {' | '.join(row)} |" for row in rows),
         "",
-        *(f"- {note}" for note in found["notes"][2:]),
+        *(f"- {note}" for note in told["notes"][2:]),
         "",
         "![QD score over cost](qd-score.png) ![coverage over cost](coverage.png)",
         "",
-        f"## Nuggets of seed {search['seed']}",
+        "## Nuggets",
         "",
-        f"{len(ids)} of {len(session.made)} candidates pass every part of the rule (`nuggets.json` "
-        "has the reasons). First, middle and last frame of each:",
+        f"{len(found)} of {sum(len(Found.of(s).ids) for s, _ in pairs(root)):,} different items of "
+        "all seeds pass every part of the rule. First, middle and last frame of each:",
         "",
-        "![nuggets](nuggets.png)" if ids else "None.",
+        "![nuggets](nuggets.png)" if found else "None.",
         "",
-        "| id | operator | prompt | first frame |",
+        "| seed | id | operator | prompt |",
         "| --- | --- | --- | --- |",
     ]
-    for id in ids:
-        p = session.proposal(id)
-        out.append(f"| {id} | {p.operator} | {p.genome.prompt} | {p.genome.frame or ''} |")
+    for held, nugget in found:
+        p = held.proposal(nugget["id"])
+        seed = held.manifest["search"]["seed"]
+        out.append(f"| {seed} | {nugget['id']} | {p.operator} | {p.genome.prompt} |")
+    out += [
+        "",
+        f"The best items of seed {search['seed']}, no two alike (by quality and distance):",
+        "",
+        "![items](items.png)",
+    ]
     out += [
         "",
         f"`events.jsonl.gz` is the whole log of seed {search['seed']}: unpacked beside "
@@ -101,22 +109,34 @@ def main() -> None:
     root, out = (Path(p) for p in sys.argv[1:3])
     session = Session.load(root)
     write_session(root)
-    held = json.loads((root / KEPT).read_text())["nuggets"]
-    ids = [n["id"] for n in held]
     shutil.rmtree(out, ignore_errors=True)
     (out / "nuggets").mkdir(parents=True)
-    for name in ("report.json", "qd-score.png", "coverage.png", KEPT, "session.json"):
+    for name in ("report.json", "qd-score.png", "coverage.png", "session.json"):
         shutil.copyfile(root / name, out / name)
     log = (root / "events.jsonl").read_bytes()
     (out / "events.jsonl.gz").write_bytes(gzip.compress(log, mtime=0))
     for path in session.pictures.values():
         (out / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(root / path, out / path)
-    for id in ids:
-        source = root / str(session.made[id].media)
-        shutil.copyfile(source, out / "nuggets" / f"{id}{source.suffix}")
-    gallery(session, ids, out / "nuggets.png")
-    (out / "README.md").write_text(words(root, session, ids, sys.argv[3]))
+    found = [(s, n) for s, _ in pairs(root) for n in mined(s)]
+    for held, nugget in found:
+        source = held.root / str(nugget["media"])
+        name = f"seed{held.manifest['search']['seed']}-{nugget['id']}"
+        shutil.copyfile(source, out / "nuggets" / f"{name}{source.suffix}")
+        record = json.dumps(nugget, indent=1) + "\n"
+        (out / "nuggets" / f"{name}.json").write_text(record)
+    gallery([(s, n["id"]) for s, n in found], out / "nuggets.png")
+    mine = Found.of(session)
+    gallery([(session, mine.ids[i]) for i in unlike(mine)], out / "items.png")
+    (out / "README.md").write_text(words(root, session, found, sys.argv[3]))
+
+
+def mined(session: Session) -> list[dict]:
+    """The nuggets of a session."""
+    path = session.root / KEPT
+    if not path.exists():
+        raise SystemExit(f"run phosphene nuggets {session.root} first")
+    return json.loads(path.read_text())["nuggets"]
 
 
 if __name__ == "__main__":

@@ -216,7 +216,7 @@ def _ends(pair: tuple[Found, Found], calls: int) -> dict[str, list[float]]:
 def _streams(found: Found, chosen: np.ndarray) -> dict[str, np.ndarray]:
     """Stream -> vectors by the first embedding that looks at it alone and saw all of these."""
     out: dict[str, np.ndarray] = {}
-    made = [found.session.made[found.ids[i]] for i in chosen]
+    made = [found.session.made[found.ids[int(i)]] for i in chosen]
     for spec in found.session.manifest["search"]["embeddings"]:
         looks_at = component(embeddings, spec).streams
         name = label(spec)

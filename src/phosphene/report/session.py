@@ -45,7 +45,7 @@ def write_session(root: str | Path, out: Path | None = None) -> Path:
     for name, figure in zip(_CURVES, figures, strict=False):
         (page.parent / f"{name.lower().replace(' ', '-')}.png").write_bytes(png(figure))
     record = summary(root, found, measured)
-    chosen = _unlike(mine)
+    chosen = unlike(mine)
     write_text(json.dumps(record, indent=1) + "\n", page.with_suffix(".json"))
     return write_page(
         page,
@@ -229,7 +229,7 @@ def _map(mine: Found, beside: Session | None, chosen: Sequence[int]) -> dict[str
     return {"dots": dots, "chance": chance, "pictures": pictures}
 
 
-def _unlike(mine: Found) -> list[int]:
+def unlike(mine: Found) -> list[int]:
     """Places of the best items, no two alike: greedily by quality and distance from the chosen."""
     nearest = np.full(len(mine.ids), np.inf)
     chosen: list[int] = []
