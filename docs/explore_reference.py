@@ -18,7 +18,7 @@ from PIL import Image
 
 from phosphene import media
 from phosphene.exploring.contest import Found, pairs
-from phosphene.exploring.mining import KEPT
+from phosphene.exploring.mining import KEPT, mine, siblings
 from phosphene.report.session import summary, unlike, write_session
 from phosphene.session import Session
 
@@ -46,7 +46,9 @@ def gallery(items: list[tuple[Session, str]], path: Path) -> None:
     Image.fromarray(np.concatenate(rows)).save(path, optimize=True)
 
 
-def words(root: Path, session: Session, found: list[tuple[Session, dict]], asked: str) -> str:
+def words(
+    root: Path, session: Session, found: list[tuple[Session, dict]], asked: str, folder: Path
+) -> str:
     """The README of the folder."""
     told = summary(root)
     search = session.manifest["search"]
@@ -61,7 +63,6 @@ def words(root: Path, session: Session, found: list[tuple[Session, dict]], asked
         "",
         "```",
         f"phosphene explore {asked} --repeats {int(rows[0][-1]) - 1} --session runs/words",
-        "phosphene nuggets runs/words",
         f'python docs/explore_reference.py runs/words evals/explore/ember "{asked}"',
         "```",
         "",
@@ -126,16 +127,16 @@ def main() -> None:
         record = json.dumps(nugget, indent=1) + "\n"
         (out / "nuggets" / f"{name}.json").write_text(record)
     gallery([(s, n["id"]) for s, n in found], out / "nuggets.png")
-    mine = Found.of(session)
-    gallery([(session, mine.ids[i]) for i in unlike(mine)], out / "items.png")
-    (out / "README.md").write_text(words(root, session, found, sys.argv[3]))
+    own = Found.of(session)
+    gallery([(session, own.ids[i]) for i in unlike(own)], out / "items.png")
+    (out / "README.md").write_text(words(root, session, found, sys.argv[3], out))
 
 
 def mined(session: Session) -> list[dict]:
-    """The nuggets of a session."""
+    """The nuggets of a session, looked for now if they weren't before."""
     path = session.root / KEPT
     if not path.exists():
-        raise SystemExit(f"run phosphene nuggets {session.root} first")
+        mine(session, None, siblings(session))
     return json.loads(path.read_text())["nuggets"]
 
 
