@@ -224,8 +224,10 @@ class Exploration:
         }
 
     def _view(self, round: int, turn: int) -> View:
-        made = self.session.made
-        latents = {c.id: d for c in self.archive if (d := made[c.id].latent) is not None}
+        latents = {}
+        if self.explorer.wants_latents:
+            made = self.session.made
+            latents = {c.id: d for c in self.archive if (d := made[c.id].latent) is not None}
         rng = np.random.default_rng([self.search.seed, round, turn])
         return View(self.space, self.archive, self.operators, rng, self.targets, latents)
 

@@ -189,10 +189,9 @@ def _settled(
 
 def tell(root: Path, sessions: list[Session], json: bool) -> int:
     """Say what was found; returns the exit status, 1 where samples could not be made."""
-    from phosphene.report.session import summary, write_session
+    from phosphene.report.session import publish
 
-    page = write_session(root)
-    found = summary(root)
+    page, found = publish(root)
     lost = sum(bool(m.failed) for s in sessions for m in s.made.values())
     if json:
         say_json({"session": root, "report": page, **found})

@@ -47,12 +47,12 @@ def report(
 
 
 def _session(root: Path, more: tuple[Path, ...], out: Path | None, json: bool) -> None:
-    from phosphene.report.session import summary, write_session
+    from phosphene.report.session import publish
 
     if more:
         raise PhospheneError("a session is reported by itself; its control and repeats are inside")
-    page = write_session(root, out)
+    page, found = publish(root, out)
     if json:
-        say_json({"page": page, **summary(root)})
+        say_json({"page": page, **found})
     else:
         say(str(page))

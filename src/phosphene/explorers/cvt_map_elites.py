@@ -9,8 +9,8 @@ from phosphene.candidate import Candidate, Proposal
 from phosphene.errors import PhospheneError
 from phosphene.explorer import Explorer, View
 from phosphene.exploring.breeding import Breeding
-from phosphene.exploring.cells import Niches, Tessellation
-from phosphene.exploring.illuminating import Illuminating, finished
+from phosphene.exploring.cells import Tessellation
+from phosphene.exploring.illuminating import Illuminating
 
 
 @dataclass
@@ -45,16 +45,15 @@ class CvtMapElites(Explorer):
             raise PhospheneError(
                 f"cvt_map_elites: cells and dims must be at least 1; got {self.cells}, {self.dims}"
             )
-        self._elites = Illuminating(Breeding(self.b, self.words, self.fresh))
+        self._elites = Illuminating(
+            Breeding(self.b, self.words, self.fresh),
+            lambda vectors, rng: Tessellation.of(vectors, self.cells, self.dims, rng),
+        )
 
     def ask(self, count: int, view: View) -> list[Proposal]:
         return self._elites.propose(count, view)
 
     def tell(self, candidates: Sequence[Candidate], view: View) -> None:
-        vectors = finished(candidates)
-        if self._elites.niches is None and vectors is not None:
-            cells = Tessellation.of(vectors, self.cells, self.dims, view.rng)
-            self._elites.niches = Niches(cells)
         self._elites.admit(candidates, view)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from phosphene.candidate import Candidate, Proposal
 from phosphene.errors import PhospheneError
 from phosphene.explorer import Explorer, View
-from phosphene.exploring.branching import branched, check_shares, looks, require_branching
+from phosphene.exploring.branching import branched, by_group, check_shares, looks, require_branching
 from phosphene.exploring.merit import best
 from phosphene.exploring.mutation import redrawn
 
@@ -107,10 +107,7 @@ class FK(Explorer):
         return [p for place in range(groups) for p in self._start(place, view)]
 
     def tell(self, candidates: Sequence[Candidate], view: View) -> None:
-        told: dict[int, list[Candidate]] = {}
-        for candidate in candidates:
-            if not candidate.failed and "group" in candidate.proposal.note:
-                told.setdefault(candidate.proposal.note["group"], []).append(candidate)
+        told = by_group(candidates)
         for place, group in enumerate(self._groups):
             self._take(group, told.get(place, []), view)
 

@@ -9,8 +9,8 @@ from phosphene.candidate import Candidate, Proposal
 from phosphene.errors import PhospheneError
 from phosphene.explorer import Explorer, View
 from phosphene.exploring.breeding import Breeding
-from phosphene.exploring.cells import Grid, Niches, Plane
-from phosphene.exploring.illuminating import Illuminating, finished
+from phosphene.exploring.cells import Grid, Plane
+from phosphene.exploring.illuminating import Illuminating
 
 
 @dataclass
@@ -41,15 +41,15 @@ class MapElites(Explorer):
     def __post_init__(self) -> None:
         if self.bins < 1:
             raise PhospheneError(f"map_elites: bins must be at least 1; got {self.bins}")
-        self._elites = Illuminating(Breeding(self.b, self.words, self.fresh))
+        self._elites = Illuminating(
+            Breeding(self.b, self.words, self.fresh),
+            lambda vectors, rng: Grid(Plane.of(vectors, 2), self.bins),
+        )
 
     def ask(self, count: int, view: View) -> list[Proposal]:
         return self._elites.propose(count, view)
 
     def tell(self, candidates: Sequence[Candidate], view: View) -> None:
-        vectors = finished(candidates)
-        if self._elites.niches is None and vectors is not None:
-            self._elites.niches = Niches(Grid(Plane.of(vectors, 2), self.bins))
         self._elites.admit(candidates, view)
 
 

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from phosphene.candidate import Candidate
 from phosphene.errors import PhospheneError
 from phosphene.genome import Genome
 from phosphene.operator import new_seed
@@ -63,3 +64,12 @@ def looks(shares: Sequence[float], steps: int, name: str) -> list[int]:
 def branched(genome: Genome, step: int, b: float, rng: np.random.Generator) -> Genome:
     """The same sample up to `step`, where a share b of its noise is exchanged for a fresh draw."""
     return genome.steered("renoise", step=step, b=b, seed=new_seed(rng))
+
+
+def by_group(candidates: Sequence[Candidate]) -> dict[int, list[Candidate]]:
+    """Those that were made, by the `group` in their note, in order; what has none is left out."""
+    told: dict[int, list[Candidate]] = {}
+    for candidate in candidates:
+        if not candidate.failed and "group" in candidate.proposal.note:
+            told.setdefault(candidate.proposal.note["group"], []).append(candidate)
+    return told

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,21 +10,23 @@ import numpy as np
 from phosphene.candidate import Candidate, Proposal
 from phosphene.explorer import View
 from phosphene.exploring.breeding import Breeding
-from phosphene.exploring.cells import Niches
+from phosphene.exploring.cells import Cells, Niches
 
 
 @dataclass
 class Illuminating:
-    """Elites over cells that are fitted to the warm-up by whoever holds this.
+    """Elites over cells that are fitted to the warm-up.
 
     Args:
         breeding: how children come about.
+        fit: lays the cells, from the warm-up's descriptors `(n, d)` and the round's generator.
 
     Attributes:
         niches: the elites; None before the warm-up.
     """
 
     breeding: Breeding
+    fit: Callable[[np.ndarray, np.random.Generator], Cells]
     niches: Niches | None = field(default=None, init=False)
 
     def propose(self, count: int, view: View) -> list[Proposal]:
@@ -34,7 +36,10 @@ class Illuminating:
         return self.breeding.propose(count, parent if ids else None, view)
 
     def admit(self, candidates: Sequence[Candidate], view: View) -> None:
-        """Take in what came of a round."""
+        """Take in what came of a round; the first one lays the cells."""
+        vectors = finished(candidates)
+        if self.niches is None and vectors is not None:
+            self.niches = Niches(self.fit(vectors, view.rng))
         if self.niches is not None:
             self.niches.refresh(view.archive)
             self.niches.admit(candidates, view.archive)

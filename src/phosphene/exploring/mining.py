@@ -15,10 +15,10 @@ from phosphene.candidate import Proposal
 from phosphene.errors import PhospheneError
 from phosphene.exploring.calibration import Calibration
 from phosphene.exploring.contest import Found, calibrated
+from phosphene.exploring.mutation import moved
 from phosphene.exploring.nuggets import Finds, Judgement, judge
 from phosphene.exploring.opening import looker
 from phosphene.exploring.replay import Workshop
-from phosphene.exploring.wishes import moved
 from phosphene.media.disk import write_text
 from phosphene.progress import Event, OnEvent
 from phosphene.session import Session, pack, unpack
@@ -193,7 +193,7 @@ class _Trial:
         genome = self._session.proposal(id).genome
         # A preview's beginnings belong to a recipe, so its noise alone is moved.
         rng = np.random.default_rng([int(part) for part in id.split("-")])
-        near = [Proposal(moved(genome, _STEP, rng), "pcn", (id,)) for _ in range(_RELATIVES)]
+        near = [Proposal(moved(genome, rng, _STEP), "pcn", (id,)) for _ in range(_RELATIVES)]
         clips = [c for c in shop.make(near) if c is not None]
         request = shop.space.request(genome)
         looks = looker(shop.search).look([again.clip, *clips], [request] * (1 + len(clips)))

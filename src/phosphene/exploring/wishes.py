@@ -10,8 +10,8 @@ import numpy as np
 
 from phosphene.candidate import Proposal
 from phosphene.errors import PhospheneError
-from phosphene.genome import Genome
-from phosphene.operator import Operator, new_seed
+from phosphene.exploring.mutation import moved
+from phosphene.operator import Operator
 from phosphene.session import Session
 from phosphene.space import Space
 
@@ -47,7 +47,7 @@ def _answer(
     if kind == "more":
         genome = session.proposal(event["id"]).genome
         near = (0.3, 0.5, 0.7)[:_CHILDREN]
-        return [Proposal(moved(genome, step, rng), "asked-more", (event["id"],)) for step in near]
+        return [Proposal(moved(genome, rng, step), "asked-more", (event["id"],)) for step in near]
     if kind == "blend":
         first, second = event["ids"]
         parents = [session.proposal(id).genome for id in (first, second)]
@@ -61,12 +61,6 @@ def _answer(
         spoken = replace(genome, prompt=event["prompt"], atoms={})
         return [
             Proposal(spoken, "asked-prompt", (event["id"],)),
-            Proposal(moved(spoken, 0.5, rng), "asked-prompt", (event["id"],)),
+            Proposal(moved(spoken, rng, 0.5), "asked-prompt", (event["id"],)),
         ]
     return []
-
-
-def moved(genome: Genome, step: float, rng: np.random.Generator) -> Genome:
-    """The genome a pCN step away in every stream."""
-    noise = {stream: n.moved(new_seed(rng), step) for stream, n in genome.noise.items()}
-    return replace(genome, noise=noise)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
+from phosphene.exploring.mutation import reworded
 from phosphene.genome import Genome
 from phosphene.operator import Operator
 from phosphene.space import Space
@@ -26,8 +27,7 @@ class Atoms(Operator):
         return space.speaks and space.grammar.size > 1
 
     def breed(self, parents: Sequence[Genome], space: Space, rng: np.random.Generator) -> Genome:
-        prompt, atoms = space.grammar.mutate(parents[0].atoms, rng)
-        return replace(parents[0], prompt=prompt, atoms=atoms)
+        return reworded(parents[0], space, rng)
 
 
 COMPONENT = Atoms

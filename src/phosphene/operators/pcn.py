@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
 from phosphene.errors import PhospheneError
+from phosphene.exploring.mutation import moved
 from phosphene.genome import Genome
-from phosphene.operator import Operator, new_seed
+from phosphene.operator import Operator
 from phosphene.space import Space
 
 
@@ -36,9 +37,7 @@ class Pcn(Operator):
         return bool(space.streams)
 
     def breed(self, parents: Sequence[Genome], space: Space, rng: np.random.Generator) -> Genome:
-        parent = parents[0]
-        moved = {s: noise.moved(new_seed(rng), self.b) for s, noise in parent.noise.items()}
-        return replace(parent, noise=moved)
+        return moved(parents[0], rng, self.b)
 
 
 COMPONENT = Pcn

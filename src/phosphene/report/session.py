@@ -30,7 +30,15 @@ _CURVES = ("QD score", "coverage")
 
 
 def write_session(root: str | Path, out: Path | None = None) -> Path:
-    """Write `report.html`, `report.json` and the curves' PNG; returns the page.
+    """Write the page; see `publish`."""
+    return publish(root, out)[0]
+
+
+def publish(root: str | Path, out: Path | None = None) -> tuple[Path, dict[str, Any]]:
+    """Write `report.html`, `report.json` and the curves' PNG.
+
+    Returns:
+        The page, and what `summary` says.
 
     Raises:
         PhospheneError: no session, or one whose warm-up has not finished.
@@ -47,7 +55,7 @@ def write_session(root: str | Path, out: Path | None = None) -> Path:
     record = summary(root, found, measured)
     chosen = unlike(mine)
     write_text(json.dumps(record, indent=1) + "\n", page.with_suffix(".json"))
-    return write_page(
+    write_page(
         page,
         "session.html.j2",
         title=f"Exploring {session.manifest['backbone']}",
@@ -63,6 +71,7 @@ def write_session(root: str | Path, out: Path | None = None) -> Path:
         operators=_operators(session),
         footer=f"phosphene {__version__}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
     )
+    return page, record
 
 
 def summary(
