@@ -101,24 +101,31 @@ def command(probe: Probe, subject: Subject, out: Path) -> str:
     """The command line that makes the same again; what stands at its default is left out."""
     setup, spec = subject.setup, subject.backbone.spec
     words = ["phosphene", "probe", probe.name, "--backbone", spec.id, "--task", setup.task]
-    words += _pairs("--field", setup.fields)
+    words += pairs("--field", setup.fields)
     plain = Setup("")
     for name in ("items", "split", "first_seed", "size", "frames", "steps", "guidance", "batch"):
         if getattr(setup, name) != getattr(plain, name):
             words += [f"--{name.replace('_', '-')}", str(getattr(setup, name))]
-    words += _pairs("--set", setup.extra)
+    words += pairs("--set", setup.extra)
     usual = settings_of(type(probe)())
-    words += _pairs("--with", {k: v for k, v in settings_of(probe).items() if v != usual[k]})
+    words += pairs("--with", {k: v for k, v in settings_of(probe).items() if v != usual[k]})
+    return shlex.join([*words, *loading_words(spec), "--out", str(out)])
+
+
+def loading_words(spec: BackboneSpec) -> list[str]:
+    """The flags that say how a backbone was loaded; what stands at its default is left out."""
+    words: list[str] = []
     bare = BackboneSpec(spec.id)
     for name in (f.name for f in fields(BackboneSpec) if f.name != "id"):
         value, flag = getattr(spec, name), f"--{name.replace('_', '-')}"
         if value != getattr(bare, name):
             many = value if isinstance(value, tuple) else (value,)
             words += [w for v in many for w in ([flag] if v is True else [flag, str(v)])]
-    return shlex.join([*words, "--out", str(out)])
+    return words
 
 
-def _pairs(flag: str, values: Mapping[str, Any]) -> list[str]:
+def pairs(flag: str, values: Mapping[str, Any]) -> list[str]:
+    """Each value as `FLAG NAME=VALUE`."""
     return [word for name, value in values.items() for word in (flag, _pair(name, value))]
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from phosphene import __version__
 from phosphene.errors import PhospheneError
 from phosphene.media.disk import naming, write, write_text
+from phosphene.minds.probe import MindProbe
 from phosphene.probe import ALPHA, Figure, Finding, Heat, Lines, Probe, Result
 from phosphene.report.heat import heat_html
 from phosphene.report.interval import figures as numbers
@@ -31,7 +32,11 @@ HOLDS = {True: ("holds", "●"), False: ("null result", "○"), None: ("not aske
 
 
 def save_result(
-    result: Result, probe: Probe, about: Mapping[str, Any], directory: Path, command: str
+    result: Result,
+    probe: Probe | MindProbe,
+    about: Mapping[str, Any],
+    directory: Path,
+    command: str,
 ) -> Path:
     """Write findings.json, table.csv, table.jsonl, figures/NAME.png and .csv, and report.html.
 
@@ -79,7 +84,11 @@ def save_result(
 
 
 def study_html(
-    result: Result, probe: Probe, about: Mapping[str, Any], command: str, files: str = ""
+    result: Result,
+    probe: Probe | MindProbe,
+    about: Mapping[str, Any],
+    command: str,
+    files: str = "",
 ) -> str:
     """One probe's part of a page: question, controls, findings, figures, how to make it again.
 
@@ -156,7 +165,7 @@ def _view(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _facts(probe: Probe, about: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _facts(probe: Probe | MindProbe, about: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Settings and subject, name by name."""
     setup = dict(about["setup"])
     told = {"backbone": about["backbone"], "weights": about["fingerprint"], **setup}
@@ -165,12 +174,14 @@ def _facts(probe: Probe, about: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(k.replace("_", " "), _cell(v)) for k, v in given.items()]
 
 
-def settings_of(probe: Probe) -> dict[str, Any]:
+def settings_of(probe: Probe | MindProbe) -> dict[str, Any]:
     """A probe's fields and their values, JSON-able."""
     return finite(asdict(probe))  # type: ignore[call-overload]
 
 
-def _record(result: Result, probe: Probe, about: Mapping[str, Any], command: str) -> dict[str, Any]:
+def _record(
+    result: Result, probe: Probe | MindProbe, about: Mapping[str, Any], command: str
+) -> dict[str, Any]:
     return {
         "schema": 1,
         "phosphene": __version__,

@@ -1,0 +1,1 @@
+"""Probes of language models; one file is one of them."""

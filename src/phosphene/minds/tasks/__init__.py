@@ -1,0 +1,1 @@
+"""Text tasks; one file is one of them."""
