@@ -136,6 +136,45 @@ def shards(
         say("\n".join(str(folder) for folder in folders))
 
 
+@app.command
+def mind(
+    *,
+    config: Path,
+    changes: Annotated[tuple[str, ...], Parameter(name="--set")] = (),
+    quiet: bool = False,
+    json: bool = False,
+) -> None:
+    """Teach a language model to think in vectors; print where it is. The same command resumes.
+
+    Args:
+        config: YAML file, e.g. configs/train/mind-prosqa.yaml.
+        changes: KEY=VALUE in place of the file's, e.g. way=pause; may be repeated.
+        quiet: no progress.
+        json: one JSON object on stdout and nothing else.
+    """
+    from phosphene.minds.settings import MindConfig
+    from phosphene.minds.train import train_mind
+
+    told = _config(config, changes, MindConfig)
+
+    def show(event: dict[str, Any]) -> None:
+        where = f"{event['samples']:,} examples  stage {event['stage']}"
+        if "exam" in event:
+            exam = event["exam"]
+            right = f"{exam['right']:.1%} [{exam['low']:.1%}, {exam['high']:.1%}]"
+            _live(f"{where}  {right} of {exam['n']} held-out problems right", last=True)
+            return
+        speed = f"{event['samples_per_s']:,.4g} a second  {_time(event['eta_s'])} left"
+        _live(f"{where}  loss {event['loss']:.4g}  {speed}", last=False)
+
+    with redirect_stdout(sys.stderr):
+        place = train_mind(told, (lambda event: None) if quiet else show)
+    if json:
+        say_json({"mind": place})
+    else:
+        say(str(place))
+
+
 def _config(path: Path, changes: tuple[str, ...], kind: type[T]) -> T:
     from phosphene.config import assignments, build, override, read_yaml
 

@@ -43,7 +43,8 @@ def word_tokenizer(words: Iterable[str]) -> Any:
             pre_tokenizers.Split(Regex(r"###|[^\w<>/]"), "isolated"),
         ]
     )
-    inner.decoder = decoders.WordPiece("##")
+    # Words with blanks between them; its prefix for glued pieces never occurs.
+    inner.decoder = decoders.WordPiece("<glued>")
     return PreTrainedTokenizerFast(
         tokenizer_object=inner,
         eos_token=STOP,
