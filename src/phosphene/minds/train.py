@@ -184,7 +184,10 @@ class _Run:
 
     def _export(self) -> None:
         """The mind as a directory that `phosphene think --backbone DIR` opens, float16."""
+        from transformers.utils import logging
+
         directory = self.config.out / "mind"
+        logging.disable_progress_bar()
         state = {k: v.detach().half().cpu() for k, v in self.mind.model.state_dict().items()}
         self.mind.model.save_pretrained(directory, state_dict=state)
         (self.mind.processor or self.mind.tokenizer).save_pretrained(directory)

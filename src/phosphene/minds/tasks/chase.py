@@ -28,14 +28,17 @@ class Chase(TextTask):
     known by construction.
 
     Args:
-        names: how many names the table has, 4 to 26.
-        hops: how many steps are asked for, 1 to names - 1.
-        least: the fewest, 1 to hops.
+        names: most names of a table, 4 to 26.
+        hops: most steps asked for, 1 to names - 1, and no more than a table has names less one.
+        least: fewest steps, 1 to hops.
+        fewest: fewest names of a table, above `least`; as many as `names` if 0. A model that meets
+            small tables among large ones finds out sooner how to read them.
     """
 
     names: int = 8
     hops: int = 4
     least: int = 1
+    fewest: int = 0
     name: ClassVar[str] = "chase"
     ABOUT: ClassVar[str] = "follow arrows through a fresh table, hop by hop"
 
@@ -47,12 +50,17 @@ class Chase(TextTask):
                 f"chase needs 1 <= least <= hops < names; got {self.least}, {self.hops}, "
                 f"{self.names}"
             )
+        if self.fewest and not max(3, self.least + 1) <= self.fewest <= self.names:
+            raise PhospheneError(
+                f"chase needs {max(3, self.least + 1)} <= fewest <= names, or 0; got {self.fewest}"
+            )
 
     def sample(self, seed: int, split: Split = "train") -> TextProblem:
         for attempt in range(1000):
             rng = np.random.default_rng([seed, attempt])
-            ring = [NAMES[i] for i in rng.permutation(self.names)]
-            hops = int(rng.integers(self.least, self.hops + 1))
+            size = int(rng.integers(self.fewest or self.names, self.names + 1))
+            ring = [NAMES[i] for i in rng.permutation(self.names)[:size]]
+            hops = int(rng.integers(self.least, min(self.hops, size - 1) + 1))
             # Where the split is decided by the table's ring, no table is in both.
             at = ring.index(min(ring))
             if held_out("".join([*ring[at:], *ring[:at]]), 8) is (split == "test"):
@@ -71,11 +79,12 @@ class Chase(TextTask):
         return self._told(other, hops, order, problem.seed, problem.split)
 
     def words(self) -> Sequence[str]:
-        return (*NAMES[: self.names], "to", "from", ".", "hops", *map(str, range(1, self.hops + 1)))
+        return (*NAMES[: self.names], "from", ".", "hops", *map(str, range(1, self.hops + 1)))
 
     @property
     def chance(self) -> float:
-        return 1 / (self.names - 1)
+        sizes = range(self.fewest or self.names, self.names + 1)
+        return sum(1 / (size - 1) for size in sizes) / len(sizes)
 
     def _problem(
         self, ring: list[str], hops: int, rng: np.random.Generator, seed: int, split: Split
