@@ -12,6 +12,7 @@ _PUBLIC = {
     "Backbone": "backbone",
     "BackboneSpec": "backbone",
     "open_backbone": "backbone",
+    "open_mind": "minds.opening",
     "Bench": "outcome",
     "Clip": "clip",
     "PhospheneError": "errors",
@@ -20,7 +21,9 @@ _PUBLIC = {
     "Settings": "evaluate",
     "generate": "generate",
     "load": "media",
+    "MindSetup": "minds.subject",
     "observe": "observe",
+    "observe_mind": "minds.observe",
     "save": "media",
     "Request": "request",
     "reward": "rewards",
@@ -38,6 +41,7 @@ __all__ = [
     "BackboneSpec",
     "Bench",
     "Clip",
+    "MindSetup",
     "PhospheneError",
     "Problem",
     "Request",
@@ -54,7 +58,9 @@ __all__ = [
     "generate",
     "load",
     "observe",
+    "observe_mind",
     "open_backbone",
+    "open_mind",
     "reward",
     "save",
     "score",
@@ -72,6 +78,9 @@ if TYPE_CHECKING:
     from phosphene.generate import generate as generate
     from phosphene.media import load as load
     from phosphene.media import save as save
+    from phosphene.minds.observe import observe_mind as observe_mind
+    from phosphene.minds.opening import open_mind as open_mind
+    from phosphene.minds.subject import MindSetup as MindSetup
     from phosphene.observe import observe as observe
     from phosphene.outcome import Bench as Bench
     from phosphene.request import Request as Request

@@ -75,7 +75,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class _Asked:
+class Asked:
     """One sample of one item: what is asked, and of which problem."""
 
     item: Item
@@ -121,9 +121,9 @@ def bench(
             holds another run. Samples that fail are recorded and count as failures.
     """
     dealt = suite if isinstance(suite, Suite) else load_suite(suite)
-    opened = _player(backbone, dealt, settings, from_folder)
-    canvas, pad = _canvas(opened, dealt, settings)
-    asked = list(_asked(opened, dealt, settings, canvas, pad))
+    opened = player_of(backbone, dealt, settings, from_folder)
+    canvas, pad = canvas_of(opened, dealt, settings)
+    asked = list(questions(opened, dealt, settings, canvas, pad))
     name = opened.id.removeprefix("baseline:").replace("/", "-").replace(" ", "-")
     root = Path(out or Path("runs") / f"{dealt.name}-{name.strip('.-') or 'run'}").expanduser()
     for one in asked:
@@ -143,7 +143,7 @@ def bench(
     return score(root, on_event=on_event, only={(a.item.id, a.sample) for a in asked})
 
 
-def _player(
+def player_of(
     backbone: Any, suite: Suite, settings: Settings, from_folder: str | Path | None
 ) -> Backbone:
     """Whoever plays: see `bench`."""
@@ -191,7 +191,7 @@ def _deal(item: Item) -> tuple[Task, Problem]:
     return task, task.sample(item.problem_seed, item.cell.split)
 
 
-def _canvas(
+def canvas_of(
     backbone: Backbone, suite: Suite, settings: Settings
 ) -> tuple[Canvas, tuple[int, int] | None]:
     """What problems are drawn on, and the oblong picture around them where there is one."""
@@ -212,13 +212,13 @@ def _canvas(
     return canvas, pad
 
 
-def _asked(
+def questions(
     backbone: Backbone,
     suite: Suite,
     settings: Settings,
     canvas: Canvas,
     pad: tuple[int, int] | None,
-) -> Iterator[_Asked]:
+) -> Iterator[Asked]:
     takes = backbone.capabilities.accepts
     shown = settings.first_frames and "first_frame" in takes
     if "first_frame" in backbone.capabilities.requires and not settings.first_frames:
@@ -249,7 +249,7 @@ def _asked(
                 index=k,
                 **wanted,
             )
-            yield _Asked(item, k, task, problem, wording, request)
+            yield Asked(item, k, task, problem, wording, request)
 
 
 def _about(
@@ -286,7 +286,7 @@ def _about(
     }
 
 
-def _row(one: _Asked, spec: BackboneSpec, fingerprint: str) -> dict[str, Any]:
+def _row(one: Asked, spec: BackboneSpec, fingerprint: str) -> dict[str, Any]:
     """What plan.jsonl says of a sample."""
     cell = one.item.cell
     return {

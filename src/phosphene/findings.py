@@ -13,6 +13,7 @@ from typing import Any
 from phosphene.backbone import Backbone, BackboneSpec, open_backbone
 from phosphene.errors import PhospheneError
 from phosphene.media.disk import write_text
+from phosphene.minds.probe import MindProbe
 from phosphene.observe import command, make_probe, observe
 from phosphene.probe import Finding, Probe, Result, probes
 from phosphene.progress import Event, OnEvent
@@ -58,7 +59,7 @@ class Study:
     """
 
     question: Question
-    probe: Probe
+    probe: Probe | MindProbe
     split: Split
     about: Mapping[str, Any]
     command: str
@@ -116,7 +117,7 @@ def findings(
         for name in only or question.probes or probes.names():
             for split in ("train", "test") if name in ON_HELD_OUT else ("train",):
                 studies.append(_study(opened, question, name, split, setup or {}, out, on_event))
-    _write(studies, opened, out)
+    write_findings(studies, opened.id, opened.fingerprint, out, held_in_against_out(studies))
     return studies
 
 
@@ -187,15 +188,26 @@ def _right(result: Result) -> Interval:
     return wilson(sum(ends), len(ends))
 
 
-def _write(studies: Sequence[Study], backbone: Backbone, out: Path) -> None:
+def write_findings(
+    studies: Sequence[Study],
+    id: str,
+    fingerprint: str,
+    out: Path,
+    extra: Sequence[tuple[str, Finding]] = (),
+) -> None:
+    """Write `findings.json`, `README.md` and `report.html` of studies under `out`.
+
+    Args:
+        id, fingerprint: of the model that was studied.
+        extra: task and finding, for claims that compare studies.
+    """
     from phosphene.report.findings import page, words
     from phosphene.report.probe import finite
 
     out.mkdir(parents=True, exist_ok=True)
-    extra = held_in_against_out(studies)
     record = {
-        "backbone": backbone.id,
-        "fingerprint": backbone.fingerprint,
+        "backbone": id,
+        "fingerprint": fingerprint,
         "command": shlex.join(["phosphene", *sys.argv[1:]]),
         "studies": [
             {
@@ -213,4 +225,4 @@ def _write(studies: Sequence[Study], backbone: Backbone, out: Path) -> None:
     }
     write_text(json.dumps(finite(record), indent=1) + "\n", out / "findings.json")
     write_text(words(record), out / "README.md")
-    page(studies, extra, backbone, out / "report.html")
+    page(studies, extra, id, fingerprint, out / "report.html")

@@ -115,7 +115,58 @@ class Strip:
     x_label: str = "denoising step"
 
 
-Figure = Heat | Lines | Strip
+@dataclass(frozen=True, eq=False)
+class Thought:
+    """One thought, as words and as it is.
+
+    Args:
+        name: e.g. `thought 2`.
+        vector: `(d,)`, as it was fed back.
+        words: the likeliest readings, best first: word, share in 0..1, and which named value of the
+            problem it is; empty for none.
+    """
+
+    name: str
+    vector: np.ndarray
+    words: Sequence[tuple[str, float, str]]
+
+
+@dataclass(frozen=True, eq=False)
+class Chain:
+    """The thoughts about one problem.
+
+    Args:
+        question: what was asked.
+        values: name and word of what had to be worked out on the way.
+        wanted, said: the true answer and the one given.
+        right: whether that was right.
+        thoughts: in order.
+    """
+
+    question: str
+    values: Sequence[tuple[str, str]]
+    wanted: str
+    said: str
+    right: bool
+    thoughts: Sequence[Thought]
+
+
+@dataclass(frozen=True, eq=False)
+class Thoughts:
+    """Chains of thoughts in vectors, read as words.
+
+    Args:
+        title: what is shown.
+        chains: one a problem.
+        unit: of the words' shares.
+    """
+
+    title: str
+    chains: Sequence[Chain]
+    unit: str = ""
+
+
+Figure = Heat | Lines | Strip | Thoughts
 
 
 @dataclass(frozen=True, eq=False)

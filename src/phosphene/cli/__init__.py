@@ -29,6 +29,7 @@ from phosphene.cli import (
     report,
     results,
     studio,
+    think,
     train,
 )
 from phosphene.cli.console import say_json
@@ -56,6 +57,7 @@ app.command(report.report)
 app.command(compare.compare)
 app.command(results.results)
 app.command(certify.certify)
+app.command(think.think)
 app.command(probe.probe)
 app.command(findings.findings)
 app.command(explore.explore)

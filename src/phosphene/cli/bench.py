@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Group, Parameter
 
+from phosphene.cli.compliance import SUITE, bench_compliance
 from phosphene.cli.console import say, say_json, say_table
 from phosphene.cli.loading import Loading
 from phosphene.cli.values import parse_fps, parse_size
@@ -87,6 +88,7 @@ def bench(
     out: Path | None = None,
     options: Annotated[BenchOptions, Parameter(name="*")] = BenchOptions(),
     changes: Annotated[tuple[str, ...], _ASK, Parameter(name="--set")] = (),
+    settings: Annotated[tuple[str, ...], _ASK, Parameter(name="--with")] = (),
     quiet: bool = False,
     json: bool = False,
 ) -> int:
@@ -95,10 +97,13 @@ def bench(
     An interrupted command goes on where it stopped when it is given again.
 
     Args:
-        suite: a name of `phosphene ls suites`, or a YAML file.
+        suite: a name of `phosphene ls suites`, or a YAML file; compliance, which also asks language
+            models and servers: does the model act on what it is told of its situation?
         from_folder: judge clips recorded in this directory instead; see `phosphene export`.
         out: run directory; runs/SUITE-BACKBONE if not given.
         changes: KEY=VALUE, a further argument of the backbone's own call; may be repeated.
+        settings: KEY=VALUE, a setting of the compliance suite, e.g. scratchpad=without, judge=ID or
+            conditions=FILE.yaml; may be repeated.
         quiet: no progress.
         json: one JSON object on stdout and nothing else.
     """
@@ -106,6 +111,10 @@ def bench(
     from phosphene.evaluate import bench as evaluate
     from phosphene.progress import shown
 
+    if suite == SUITE and from_folder is None:
+        return bench_compliance(options, settings, changes, out, quiet, json)
+    if settings:
+        raise PhospheneError(f"--with is for the compliance suite; {suite} has no settings")
     asked = options.settings(assignments(changes))
     with redirect_stdout(sys.stderr), shown(quiet) as on_event:
         found = evaluate(

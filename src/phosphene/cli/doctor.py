@@ -23,13 +23,15 @@ def doctor(
     """Say what this machine can do, and with --backbone what a backbone can do.
 
     Args:
-        backbone: a registered name, a directory, or a hub id; no weights are loaded.
+        backbone: a registered name, a directory, a hub id, mind, mind/NAME or hf:ORG/NAME; no
+            weights are loaded.
         revision: hub branch, tag or commit.
         trust_remote_code: run Python that ships with the weights.
         json: one JSON object on stdout and nothing else.
     """
     from phosphene.backbone import BackboneSpec
     from phosphene.doctor import examine, examine_backbone
+    from phosphene.minds.opening import is_mind
 
     if backbone is not None:
         spec = BackboneSpec(
@@ -38,6 +40,12 @@ def doctor(
             allow_pickle=allow_pickle,
             trust_remote_code=trust_remote_code,
         )
+        if is_mind(backbone):
+            from phosphene.minds.describe import describe_mind
+
+            told = describe_mind(spec)
+            say_json(told) if json else _say_mind(told)
+            return
         found = examine_backbone(spec)
         say_json(found) if json else _say_backbone(found)
         return
@@ -76,6 +84,29 @@ def _say_backbone(found: dict[str, Any]) -> None:
     if told.get("parameters"):
         counts = [f"{name} {count:,}" for name, count in told["parameters"].items()]
         rows.append(("parameters", ", ".join(counts)))
+    say_table(rows)
+    for note in found["notes"]:
+        say(f"note: {note}")
+
+
+def _say_mind(found: dict[str, Any]) -> None:
+    say(found["id"])
+    rows = [("kind", found["kind"])]
+    if "model" in found:
+        sees = ", sees pictures" if found["sees"] else ""
+        routers = f", routers in {found['experts']} layers" if found["experts"] else ""
+        shape = f"{found['layers']} layers of {found['heads']} heads, width {found['width']}"
+        own = f"{found['way']}, {found['thoughts']}" if found["thoughts"] else found["way"]
+        rows += [
+            ("model", f"{found['model']}{sees}"),
+            ("parameters", f"{found['parameters']:,}"),
+            ("shape", f"{shape}{routers}"),
+            ("taught", found["task"] or "nothing that is known"),
+            ("--way", f"{', '.join(found['ways'])}; its own: {own}"),
+            ("--quantize", ", ".join(found["quantize"]) or "needs bitsandbytes or torchao"),
+            ("read and edit", ", ".join(found["sites"])),
+        ]
+    rows.append(("probes", ", ".join(found["probes"]) or "none"))
     say_table(rows)
     for note in found["notes"]:
         say(f"note: {note}")

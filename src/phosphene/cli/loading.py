@@ -63,8 +63,11 @@ class Loading:
     allow_pickle: Annotated[bool | None, LOAD, Parameter(help=ALLOW_PICKLE)] = None
     trust_remote_code: Annotated[bool | None, LOAD, Parameter(help=TRUST_REMOTE_CODE)] = None
 
-    def spec(self) -> "BackboneSpec":
+    def spec(self, usual: str = "ember") -> "BackboneSpec":
         """Which backbone, and how to load it.
+
+        Args:
+            usual: the backbone if none was given.
 
         Raises:
             PhospheneError: an unknown dtype.
@@ -77,4 +80,4 @@ class Loading:
         given = {n: getattr(self, n) for n in names if getattr(self, n) is not None}
         if self.dtype is not None:
             given["dtype"] = DTYPES[self.dtype]
-        return BackboneSpec(self.backbone or "ember", **given)
+        return BackboneSpec(self.backbone or usual, **given)

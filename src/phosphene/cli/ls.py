@@ -40,20 +40,23 @@ def backbones(*, json: bool = False) -> None:
 def _list(name: str, module: str, about: str) -> None:
     """A verb that lists the components of one registry, `phosphene.MODULE.NAME`."""
 
+    words = name.replace("_", " ")
+
     def listing(*, json: bool = False) -> None:
         registry = getattr(importlib.import_module(f"phosphene.{module}"), name)
         _say_components(_components(registry), json)
 
-    listing.__doc__ = f"""List the {name}{about}.
+    listing.__doc__ = f"""List the {words}{about}.
 
     Args:
         json: one JSON array on stdout and nothing else.
     """
-    app.command(listing, name=name)
+    app.command(listing, name=name.replace("_", "-"))
 
 
 for _name, _module, _about in (
     ("tasks", "task", ""),
+    ("text_tasks", "minds.task", ": what language models are asked"),
     ("baselines", "player", ": players that show what a score is worth"),
     ("explorers", "explorer", ": ways to search a backbone's space"),
     ("operators", "operator", ": ways in which one candidate comes from others"),
@@ -91,22 +94,45 @@ def suites(*, json: bool = False) -> None:
 
 @app.command
 def probes(*, json: bool = False) -> None:
-    """List the probes: what each asks, what it is held against, and its settings for --with.
+    """List the probes: what each asks of which models, its controls, and its settings for --with.
 
     Args:
         json: one JSON array on stdout and nothing else.
     """
+    from phosphene.minds.probe import mind_probes
     from phosphene.probe import probes as registry
 
-    found = [_question(registry, name) for name in registry.names()]
+    kinds = (("generators", registry), ("language models", mind_probes))
+    found = [
+        {"fits": fits, **_question(each, name)} for fits, each in kinds for name in each.names()
+    ]
     if json:
         say_json(found)
         return
     for row in found:
         say(row["name"])
-        say_table([("", "asks", row["asks"]), ("", "controls", row["controls"])])
+        say_table([("", word, row[word]) for word in ("fits", "asks", "controls")])
         settings = ", ".join(f"{k}={v}" for k, v in row["settings"].items())
         say_table([("", "settings", settings or "none")])
+
+
+@app.command
+def minds(*, json: bool = False) -> None:
+    """List the embedded language models: what each was taught, and how it thinks.
+
+    Args:
+        json: one JSON array on stdout and nothing else.
+    """
+    from phosphene.minds.shelf import shelf
+
+    found = shelf()
+    if json:
+        say_json(found)
+        return
+    keys = ("name", "task", "way", "thoughts", "parameters")
+    if found:
+        say_table([keys, *(tuple(str(row[key]) for key in keys) for row in found)])
+    say("Any other: give its directory, or hf:ORG/NAME.")
 
 
 @app.command

@@ -1,4 +1,4 @@
-"""`phosphene probe`: put a question to a running generator."""
+"""`phosphene probe`: put a question to a running generator, or to a language model."""
 
 from __future__ import annotations
 
@@ -26,15 +26,21 @@ class ProbeOptions(Loading):
     """Flags of `phosphene probe` that settle how problems are put to a backbone.
 
     Args:
-        backbone: a name of `phosphene ls backbones`, a directory or a hub id; ember if not given.
-        task: a name of `phosphene ls tasks`; equations if not given.
+        backbone: a generator: a name of `phosphene ls backbones`, a directory or a hub id; or a
+            language model: mind, a name of `phosphene ls minds`, a directory or hf:ORG/NAME.
+            ember or mind if not given, as the probe wants.
+        task: a name of `phosphene ls tasks`, equations if not given; for language models of
+            `phosphene ls text-tasks`, what the model was taught if not given.
         items: number of problems.
-        split: train, problems that may be trained on, or test, held-out ones; train if not given.
+        split: train, problems that may be trained on, or test, held-out ones; if not given, train
+            for generators and test for language models.
         first_seed: item i is dealt from this seed + i.
-        size: side of the square pictures in pixels.
-        frames: number of frames.
-        steps: denoising steps.
-        guidance: classifier-free guidance scale.
+        size: side of the square pictures in pixels; generators only.
+        frames: number of frames; generators only.
+        steps: denoising steps; generators only.
+        guidance: classifier-free guidance scale; generators only.
+        way: how a language model thinks: thoughts, cot, pause or none; its own way if not given.
+        thoughts: how many thoughts or pauses a language model has; its own number if not given.
         batch: samples computed together, at most.
     """
 
@@ -47,16 +53,20 @@ class ProbeOptions(Loading):
     frames: Annotated[int | None, _ASK] = None
     steps: Annotated[int | None, _ASK] = None
     guidance: Annotated[float | None, _ASK] = None
+    way: Annotated[str | None, _ASK] = None
+    thoughts: Annotated[int | None, _ASK] = None
     batch: Annotated[int | None, _ASK] = None
 
     def setup(self, fields: dict[str, Any], extra: dict[str, Any]) -> Setup:
-        """How problems are put.
+        """How problems are put to a generator.
 
         Raises:
-            PhospheneError: a value out of range.
+            PhospheneError: a value out of range, or a flag that only language models have.
         """
+        from phosphene.cli.minds import refuse_thinking
         from phosphene.subject import Setup
 
+        refuse_thinking(self)
         if self.split not in (None, "train", "test"):
             raise PhospheneError(f"--split takes train or test; got {self.split!r}")
         names = ("items", "split", "first_seed", "size", "frames", "steps", "guidance", "batch")
@@ -76,7 +86,7 @@ def probe(
     quiet: bool = False,
     json: bool = False,
 ) -> int:
-    """Ask where, when or how an answer forms inside a backbone, and say what was found.
+    """Ask where, when or how an answer forms inside a model, and say what was found.
 
     An interrupted command goes on where it stopped when it is given again.
 
@@ -89,16 +99,29 @@ def probe(
         quiet: no progress.
         json: one JSON object on stdout and nothing else.
     """
+    from phosphene.cli.minds import asks_mind, mind_setup
     from phosphene.config import assignments
-    from phosphene.observe import make_probe, observe, run_name
     from phosphene.progress import shown
 
-    asked = make_probe(name, assignments(settings, "--with"))
-    setup = options.setup(assignments(fields, "--field"), assignments(changes))
+    told, changed = assignments(settings, "--with"), assignments(changes)
+    given = assignments(fields, "--field")
+    if asks_mind(name, options.backbone):
+        from phosphene.minds import observe as of_minds
+
+        asked = of_minds.make_mind_probe(name, told)
+        setup = mind_setup(options, given, changes)
+        spec = options.spec("mind")
+        root = out or Path("runs") / of_minds.run_name(asked, spec, setup)
+        with redirect_stdout(sys.stderr), shown(quiet) as on_event:
+            found = of_minds.observe_mind(asked, spec, setup, out=root, on_event=on_event)
+        return tell(root, found, json)
+    from phosphene.observe import make_probe, observe, run_name
+
+    probe, setup = make_probe(name, told), options.setup(given, changed)
     spec = options.spec()
-    root = out or Path("runs") / run_name(asked, spec, setup)
+    root = out or Path("runs") / run_name(probe, spec, setup)
     with redirect_stdout(sys.stderr), shown(quiet) as on_event:
-        found = observe(asked, spec, setup, out=root, on_event=on_event)
+        found = observe(probe, spec, setup, out=root, on_event=on_event)
     return tell(root, found, json)
 
 

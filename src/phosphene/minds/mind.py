@@ -157,9 +157,33 @@ class Mind:
     def _seen(
         self, questions: Sequence[str], pictures: Sequence[np.ndarray]
     ) -> dict[str, torch.Tensor]:
+        """Words and pictures as the model's own processor puts them together."""
         if self.processor is None:
             raise PhospheneError(f"{self.id} sees no pictures; ask it in words")
+        if len(questions) != len(pictures):
+            raise PhospheneError(
+                f"{len(questions)} questions with {len(pictures)} pictures; give each one its own"
+            )
         made = self.processor(
-            text=list(questions), images=list(pictures), padding=True, return_tensors="pt"
+            text=[self._beside_picture(q) for q in questions],
+            images=[[picture] for picture in pictures],
+            padding=True,
+            return_tensors="pt",
         )
-        return {k: v.to(self.device) for k, v in made.items()}
+        kind = self.model.dtype
+        return {
+            k: v.to(self.device, kind if v.is_floating_point() else None) for k, v in made.items()
+        }
+
+    def _beside_picture(self, question: str) -> str:
+        """The question with the mark of its picture, in the form that the model was taught."""
+        if getattr(self.processor, "chat_template", None):
+            asked = [{"type": "image"}, {"type": "text", "text": question}]
+            chat = [{"role": "user", "content": asked}]
+            return self.processor.apply_chat_template(chat, add_generation_prompt=True)
+        mark = getattr(self.processor, "image_token", None)
+        if mark is None:
+            raise PhospheneError(
+                f"the processor of {self.id} has neither a chat template nor a mark for pictures"
+            )
+        return f"{mark} {question}"

@@ -20,6 +20,11 @@ def newborn(config: MindConfig, task: TextTask) -> Mind:
     manner = Manner(config.way, config.thoughts, task.name, fields, BEGIN, END, PAUSE, ANSWER)
     if config.base:
         return _taught(config.base, manner)
+    if config.family == "llava":
+        from phosphene.testing.vlm import tiny_vlm
+
+        made = tiny_vlm(task, seed=config.seed, **config.model)
+        return Mind(made.model, made.tokenizer, manner, config.out.name, made.processor)
     return Mind(*_fresh(config, task), manner, config.out.name)
 
 

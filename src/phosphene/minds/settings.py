@@ -31,8 +31,8 @@ class MindConfig:
         mixed: share of the batches that rehearse an earlier stage.
         base: a model to start from, as `phosphene think --backbone` takes it; empty for a fresh
             one of `family`.
-        family: model type of a fresh model, as transformers names it.
-        model: values of the family's configuration.
+        family: model type of a fresh model, as transformers names it; llava for one that sees.
+        model: values of the family's configuration; for llava side, patch, layers and width.
         batch: examples a step.
         lr: learning rate, reached after `warmup` steps of each stage; it falls to a tenth by the
             end of the last stage.

@@ -25,6 +25,7 @@ import torch
 
 from phosphene.errors import PhospheneError
 from phosphene.minds.mind import Mind, Way
+from phosphene.minds.positions import picture_positions
 
 Edit = Callable[[int, torch.Tensor], torch.Tensor]
 
@@ -39,6 +40,7 @@ class State:
         hidden: `(b, d)`, the state that the head reads at the last position: the next thought.
         logits: `(b, vocabulary)`, what would be said next.
         thoughts: the inputs fed back so far, `(b, d)` each.
+        shift: `(b, 1)`, what is added to the count of positions behind a picture; None for 0.
     """
 
     cache: Any
@@ -46,6 +48,7 @@ class State:
     hidden: torch.Tensor
     logits: torch.Tensor
     thoughts: tuple[torch.Tensor, ...] = ()
+    shift: torch.Tensor | None = None
 
 
 def start(mind: Mind, inputs: Mapping[str, torch.Tensor], begin: bool = True) -> State:
@@ -56,12 +59,20 @@ def start(mind: Mind, inputs: Mapping[str, torch.Tensor], begin: bool = True) ->
         begin: whether the mark is added; models that know none get none.
     """
     ids, mask = inputs["input_ids"], inputs["attention_mask"]
+    extra = {k: v for k, v in inputs.items() if k not in ("input_ids", "attention_mask")}
     mark = mind.mark("begin") if begin else []
     if mark:
+        # What a processor says of each token, e.g. which ones are a picture's, it says of marks.
+        told = {k: v for k, v in extra.items() if v.shape == ids.shape}
+        extra |= {k: torch.cat([v, v.new_zeros(len(v), len(mark))], 1) for k, v in told.items()}
         ids = torch.cat([ids, ids.new_tensor(mark).expand(len(ids), -1)], 1)
         mask = torch.cat([mask, mask.new_ones(len(mask), len(mark))], 1)
-    extra = {k: v for k, v in inputs.items() if k not in ("input_ids", "attention_mask")}
-    return _forward(mind, None, mask, mask, last=True, input_ids=ids, **extra)[0]
+    placed = picture_positions(mind.model, {"input_ids": ids, "attention_mask": mask, **extra})
+    if placed is None:
+        return _forward(mind, None, mask, mask, last=True, input_ids=ids, **extra)[0]
+    extra["position_ids"] = placed[0]
+    state = _forward(mind, None, mask, mask, last=True, input_ids=ids, **extra)[0]
+    return replace(state, shift=placed[1])
 
 
 def think(mind: Mind, state: State, thought: torch.Tensor | None = None) -> State:
@@ -208,19 +219,21 @@ def _forward(
 ) -> tuple[State, torch.Tensor]:
     """One pass over new positions; `held` masks all positions, `here` the new ones."""
     positions = (held.cumsum(1) - 1).clamp(min=0)[:, -here.shape[1] :]
+    shift = None if state is None else state.shift
+    if shift is not None:
+        positions = positions + shift
     keep = {"logits_to_keep": 1} if last and _trims(mind.model) else {}
     with _read_by_head(mind.model) as seen:
         out = mind.model(
-            **inputs,
+            **{"position_ids": positions, **inputs},
             attention_mask=held,
-            position_ids=positions,
             past_key_values=None if state is None else state.cache,
             use_cache=True,
             **keep,
         )
     logits = out.logits
     thoughts = () if state is None else state.thoughts
-    new = State(out.past_key_values, held, seen[-1][:, -1], logits[:, -1], thoughts)
+    new = State(out.past_key_values, held, seen[-1][:, -1], logits[:, -1], thoughts, shift)
     return new, logits
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import time
 from collections.abc import Callable
@@ -188,8 +189,7 @@ class _Run:
 
         directory = self.config.out / "mind"
         logging.disable_progress_bar()
-        state = {k: v.detach().half().cpu() for k, v in self.mind.model.state_dict().items()}
-        self.mind.model.save_pretrained(directory, state_dict=state)
+        copy.deepcopy(self.mind.model).cpu().half().save_pretrained(directory)
         (self.mind.processor or self.mind.tokenizer).save_pretrained(directory)
         self.mind.manner.save(directory)
         record = {"samples": self.step * self.config.batch, "seed": self.config.seed}

@@ -16,6 +16,8 @@ import torch
 from torch import nn
 
 from phosphene.errors import PhospheneError
+from phosphene.minds.gates import hook_gate
+from phosphene.minds.routers import Routers
 
 Kind = Literal["embedding", "layer", "attention", "mlp", "heads", "gate"]
 Change = Callable[[torch.Tensor, int], torch.Tensor]
@@ -23,6 +25,7 @@ _ATTENTION = ("self_attn", "attn", "attention", "self_attention", "linear_attn",
 _MLP = ("mlp", "feed_forward", "block_sparse_moe", "ffn", "moe", "feedforward")
 _OUTPUT = ("o_proj", "c_proj", "out_proj", "dense")
 _GATE = ("gate", "router")
+_EXPERTS = ("experts",)
 
 
 @dataclass(frozen=True, order=True)
@@ -80,7 +83,7 @@ class Wires:
                 continue
             for layer in range(len(self.layers)):
                 site = Site(kind, layer)
-                if self._module(site) is not None:
+                if self.module(site) is not None:
                     out.append(site)
         return out
 
@@ -117,11 +120,33 @@ class Wires:
         """
         with ExitStack() as stack:
             for site, change in changes.items():
-                module = self._module(site)
+                module = self.module(site)
                 if module is None:
                     raise PhospheneError(f"this model has no site {site}")
                 stack.callback(self._hook(site, module, change).remove)
             yield
+
+    def routers(self) -> Routers:
+        """The routers.
+
+        Raises:
+            PhospheneError: the model is dense.
+        """
+        parts = {}
+        for site in self.sites("gate"):
+            block, router = self.module(Site("mlp", site.layer)), self.module(site)
+            assert block is not None
+            assert router is not None
+            experts = _part(block, _EXPERTS)
+            assert experts is not None
+            parts[site.layer] = (block, router, experts)
+        if not parts:
+            raise PhospheneError(
+                f"{type(self.model).__name__} has no routers: it is no mixture of experts; choose "
+                f"a model that is one, e.g. of the class Mixtral, Qwen3-MoE, OLMoE, DeepSeek or "
+                f"GPT-OSS"
+            )
+        return Routers(parts)
 
     def _hook(self, site: Site, module: nn.Module, change: Change) -> Any:
         calls = iter(range(1 << 60))
@@ -135,9 +160,9 @@ class Wires:
 
             return module.register_forward_pre_hook(before, with_kwargs=True)
         if site.kind == "gate":
-            from phosphene.minds.gates import hook_gate
-
-            return hook_gate(module, lambda value: change(value, next(calls)))
+            block = self.module(Site("mlp", site.layer))
+            assert block is not None  # a gate is part of one
+            return hook_gate(block, module, lambda value: change(value, next(calls)))
 
         def after(module: nn.Module, args: tuple, out: Any) -> Any:
             if isinstance(out, tuple):
@@ -146,7 +171,8 @@ class Wires:
 
         return module.register_forward_hook(after)
 
-    def _module(self, site: Site) -> nn.Module | None:
+    def module(self, site: Site) -> nn.Module | None:
+        """What a site hangs on; None where the model has no such site."""
         if site.kind == "embedding":
             return self.layers[0]
         if not 0 <= site.layer < len(self.layers):
@@ -160,8 +186,10 @@ class Wires:
         mlp = _part(layer, _MLP)
         if site.kind == "mlp":
             return mlp
-        gate = None if mlp is None else _part(mlp, _GATE)
-        return gate if gate is None or not isinstance(gate, nn.Identity) else None
+        # A gate beside which there are no experts is that of a gated linear unit.
+        if mlp is None or _part(mlp, _EXPERTS) is None:
+            return None
+        return _part(mlp, _GATE)
 
 
 def _layers(model: Any) -> nn.ModuleList:

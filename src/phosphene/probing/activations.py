@@ -105,7 +105,7 @@ def _run(
                 reads = [Read("residual", pooled), Read("x0"), Read("x_t")]
                 seen += subject.run(requests[place : place + n], reads)
                 place += n
-        stacked, layers, kept = _stack(seen, frames)
+        stacked, layers, kept = stack(seen, frames)
         out[name] = stacked
         if name == "residual":
             out |= {"_layers": np.array(layers), "_frames": np.array(kept)}
@@ -121,7 +121,7 @@ def _staged(subject: Subject, region: np.ndarray) -> np.ndarray:
     return out
 
 
-def _stack(seen: Sequence[Observation], frames: int) -> tuple[np.ndarray, list[int], list[int]]:
+def stack(seen: Sequence[Observation], frames: int) -> tuple[np.ndarray, list[int], list[int]]:
     """`(items, steps, layers, frames, groups, width)` of one branch."""
     places = [at for at in seen[0].values if at.site == "residual"]
     if not places:

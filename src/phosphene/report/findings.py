@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from phosphene import __version__
-from phosphene.backbone import Backbone
 from phosphene.probe import Finding
 from phosphene.report.interval import figures, number
 from phosphene.report.page import part, write_page
@@ -21,7 +20,8 @@ if TYPE_CHECKING:
 def page(
     studies: Sequence[Study],
     extra: Sequence[tuple[str, Finding]],
-    backbone: Backbone,
+    id: str,
+    fingerprint: str,
     path: Path,
 ) -> Path:
     """Write the page: all findings in one table, then each study with its figures.
@@ -29,6 +29,7 @@ def page(
     Args:
         studies: in the order in which they are shown.
         extra: task and finding, for claims that compare studies.
+        id, fingerprint: of the model that was studied.
     """
     rows = [
         {"task": s.question.task, "split": s.split, "probe": s.probe.name, **_view(f)}
@@ -40,11 +41,11 @@ def page(
     return write_page(
         path,
         "findings.html.j2",
-        title=f"Findings on {backbone.id}",
+        title=f"Findings on {id}",
         style=style(),
         script=part("study.js"),
-        subject=backbone.id,
-        fingerprint=backbone.fingerprint,
+        subject=id,
+        fingerprint=fingerprint,
         rows=rows,
         tally=[(word, sign, sum(r["word"] == word for r in rows)) for word, sign in HOLDS.values()],
         studies=[

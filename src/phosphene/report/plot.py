@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from phosphene.probe import Figure, Heat, Lines, Strip
+from phosphene.probe import Figure, Heat, Lines, Strip, Thoughts
 from phosphene.report.heat import short
 from phosphene.report.scale import Scale, colours
 from phosphene.report.strip import SIGNS
@@ -30,6 +30,8 @@ def png(figure: Figure) -> bytes:
         _heat(sheet, figure)
     elif isinstance(figure, Lines):
         _lines(sheet, figure)
+    elif isinstance(figure, Thoughts):
+        _thoughts(sheet, figure)
     else:
         _strip(sheet, figure)
     sheet.suptitle(figure.title, fontsize=11, color=INK, fontweight="bold")
@@ -136,3 +138,27 @@ def _strip(sheet: Any, strip: Strip) -> None:
     ax.set_ylim(1.42 * len(strip.rows) - 0.2, -0.25)
     ax.set_aspect("equal")
     ax.set_axis_off()
+
+
+def _thoughts(sheet: Any, held: Thoughts) -> None:
+    """A row a chain: bars of each thought's readings, those of named values in green."""
+    columns = max((len(c.thoughts) for c in held.chains), default=1)
+    sheet.set_size_inches(1.9 * columns + 0.4, 1.7 * max(len(held.chains), 1) + 0.6)
+    axes = sheet.subplots(max(len(held.chains), 1), columns, squeeze=False)
+    for ax in axes.flat:
+        ax.set_axis_off()
+    for row, chain in zip(axes, held.chains, strict=False):
+        sign = SIGNS[chain.right][1]
+        for ax, thought in zip(row, chain.thoughts, strict=False):
+            for i, (word, share, value) in enumerate(thought.words):
+                colour = FRAMES["right"] if value else SERIES[0]
+                ax.barh(i, share, color=colour, alpha=0.45)
+                name = f"{word} = {value}" if value else word
+                ax.text(0.01, i, name, fontsize=7, va="center", color=INK)
+            ax.set_xlim(0, 1)
+            ax.set_ylim(len(thought.words) - 0.4, -0.6)
+            first = thought is chain.thoughts[0]
+            said = (
+                f"{sign} said {chain.said or 'nothing'}, wanted {chain.wanted}\n" if first else "\n"
+            )
+            ax.set_title(said + thought.name, fontsize=7, color=SOFT, loc="left")

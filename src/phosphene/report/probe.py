@@ -16,7 +16,7 @@ from phosphene import __version__
 from phosphene.errors import PhospheneError
 from phosphene.media.disk import naming, write, write_text
 from phosphene.minds.probe import MindProbe
-from phosphene.probe import ALPHA, Figure, Finding, Heat, Lines, Probe, Result
+from phosphene.probe import ALPHA, Figure, Finding, Heat, Lines, Probe, Result, Thoughts
 from phosphene.report.heat import heat_html
 from phosphene.report.interval import figures as numbers
 from phosphene.report.interval import interval_svg
@@ -26,6 +26,7 @@ from phosphene.report.plot import png
 from phosphene.report.scale import colours
 from phosphene.report.sheet import rows, sheet
 from phosphene.report.strip import strip_html
+from phosphene.report.thoughts import thoughts_html
 
 SHOWN = 60  # rows of the table that the page shows; the files have all
 HOLDS = {True: ("holds", "●"), False: ("null result", "○"), None: ("not asked", "?")}
@@ -149,6 +150,8 @@ def finite(value: Any) -> Any:
 def _figure_html(figure: Figure) -> str:
     if isinstance(figure, Heat):
         return heat_html(figure)
+    if isinstance(figure, Thoughts):
+        return thoughts_html(figure)
     return lines_html(figure) if isinstance(figure, Lines) else strip_html(figure)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from phosphene.probe import Figure, Heat, Lines, Strip
+from phosphene.probe import Figure, Heat, Lines, Strip, Thoughts
 from phosphene.report.strip import SIGNS
 
 
@@ -18,6 +18,8 @@ def rows(figure: Figure) -> list[dict[str, Any]]:
     """What a figure shows: a row for each cell, point or picture; same keys in every row."""
     if isinstance(figure, Heat):
         return list(_cells(figure))
+    if isinstance(figure, Thoughts):
+        return list(_readings(figure))
     return list(_points(figure)) if isinstance(figure, Lines) else list(_pictures(figure))
 
 
@@ -62,6 +64,24 @@ def _pictures(strip: Strip) -> Iterator[dict[str, Any]]:
         for place, (caption, _, right) in enumerate(pictures):
             style = SIGNS[None if right is None else bool(right)][0]
             yield {"row": label, "place": place, "caption": caption, "shows": style}
+
+
+def _readings(thoughts: Thoughts) -> Iterator[dict[str, Any]]:
+    for number, chain in enumerate(thoughts.chains):
+        for thought in chain.thoughts:
+            for rank, (word, share, value) in enumerate(thought.words, 1):
+                yield {
+                    "problem": number,
+                    "question": chain.question,
+                    "wanted": chain.wanted,
+                    "said": chain.said,
+                    "right": chain.right,
+                    "place": thought.name,
+                    "rank": rank,
+                    "word": word,
+                    "share": share,
+                    "value": value,
+                }
 
 
 def _plain(value: Any) -> Any:

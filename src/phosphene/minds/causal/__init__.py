@@ -1,0 +1,1 @@
+"""Interventions on a mind's thoughts and sites, and what is claimed of them."""
