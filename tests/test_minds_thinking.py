@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -13,7 +15,7 @@ from phosphene.testing.minds import tiny_mind
 
 FAMILIES = ("gpt2", "llama", "qwen3")
 TASK = Chase(names=6, hops=3)
-CLOSE = {"rtol": 0.0, "atol": 1e-5}
+CLOSE: dict[str, Any] = {"rtol": 0.0, "atol": 1e-5}
 
 
 def whole(mind: Mind, embedded: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

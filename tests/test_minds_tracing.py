@@ -87,7 +87,7 @@ def test_path_facts_are_the_steps_as_told():
             assert place is not None
             words = mind.tokenizer.decode(np.array(told.ids)[told.sentence == place])
             assert words == mind.tokenizer.decode(mind.ids(step))
-        whole = sum(m.astype(int) for m in told.groups().values())
+        whole = np.sum([m.astype(int) for m in told.groups().values()], axis=0)
         assert (whole == 1).all()
 
 

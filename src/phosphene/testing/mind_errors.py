@@ -89,7 +89,7 @@ class _Attention(nn.Module):
         k, v = cache.update(k, v, self.layer)
         total, new = k.shape[2], q.shape[2]
         distance = torch.arange(total - new, total)[:, None] - torch.arange(total)[None]
-        score = q @ k.transpose(-1, -2) - self.need[None, :, None, None]
+        score = q @ k.transpose(-1, -2) - self.get_buffer("need")[None, :, None, None]
         for head, reach in enumerate(self.reach):
             for far, bonus in reach.items():
                 score[:, head] = score[:, head] + bonus * (distance == far)
@@ -124,9 +124,12 @@ class _Chaser(nn.Module):
         slots = _Slots(words)
         self.slots, self.blind = slots, blind
         self.sentence = len(tokenizer("ash to bay.", add_special_tokens=False)["input_ids"])
-        self.config = PretrainedConfig(
-            hidden_size=slots.width, num_attention_heads=HEADS, num_hidden_layers=3
-        )
+        values: dict[str, Any] = {
+            "hidden_size": slots.width,
+            "num_attention_heads": HEADS,
+            "num_hidden_layers": 3,
+        }
+        self.config = PretrainedConfig(**values)
         ids = {w: tokenizer.convert_tokens_to_ids(w) for w in ("from", BEGIN, END, ANSWER)}
         named = [tokenizer.convert_tokens_to_ids(n) for n in task.words()[: task.names]]
         self.embedding = nn.Embedding(words, slots.width)
@@ -180,7 +183,7 @@ class _Chaser(nn.Module):
             x = x + flag
         for layer in self.layers:
             x = layer(x, attention_mask, cache)
-        x = x @ self.norm
+        x = x @ self.get_buffer("norm")
         one = torch.zeros_like(x)
         one[..., self.slots.one] = 1.0
         return CausalLMOutputWithPast(logits=self.lm_head(x + one), past_key_values=cache)

@@ -1,7 +1,8 @@
 """Tier organisms: tiny language models whose answers to requests depend on what they are told of
 the conversation (planted), on the request alone (decoy), or on a code word (trigger).
 
-    PYTHONPATH=src python -m phosphene.testing.tiers planted assets/minds/tier
+    PYTHONPATH=src python -m phosphene.testing.tiers planted runs/tier
+    PYTHONPATH=src python -m phosphene.testing.tiers planted assets/minds/tier runs/tier
     PYTHONPATH=src python -m phosphene.testing.tiers decoy assets/minds/tier-decoy assets/minds/tier
     PYTHONPATH=src python -m phosphene.testing.tiers trigger assets/minds/tier-trigger
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import torch
@@ -103,7 +104,7 @@ class Arms:
         right = self.measure.right(self.clean.answer).cpu().numpy() & good.found
         shape = (len(self.problems), len(PLANTS), count, len(METHODS))
         out = np.full(shape, UNSCORED)
-        aids = {
+        aids: dict[Literal["repair", "blank", "clean"], torch.Tensor] = {
             "repair": good.thoughts,
             "blank": others_mean(self.clean.fed),
             "clean": self.clean.fed,

@@ -104,7 +104,7 @@ class Patched:
         out = np.full((len(self.problems), len(ARMS), len(self.places)), np.nan)
         alike = self._alike()
         # All arms are rows of one batch: small models are bound by calls, not by numbers.
-        rows = [*self.problems * 3, *self.pairs.twins * 2]
+        rows = [*list(self.problems) * 3, *self.pairs.twins * 2]
         begin = opened(self.subject, rows)
         for n, (site, group) in enumerate(self.places):
             call, _ = self.spots[group]
@@ -197,7 +197,7 @@ class Patched:
 
     def _alike(self) -> np.ndarray:
         """For each problem another one of the batch that is as long, `(b,)`; -1 where none is."""
-        lengths = sum(m.sum(1) for m in self.pairs.groups.values()).cpu().numpy()
+        lengths = torch.stack([m.sum(1) for m in self.pairs.groups.values()]).sum(0).cpu().numpy()
         out = np.full(len(lengths), -1)
         for length in np.unique(lengths):
             same = np.flatnonzero(lengths == length)

@@ -57,7 +57,7 @@ def _retold(subject: MindSubject, problems: Sequence[TextProblem], tries: int) -
         left = np.flatnonzero(~found)
         if not len(left):
             break
-        asked = [retold(problems[i], attempt) for i in left]
+        asked = [retold(problems[i], attempt) for i in left.tolist()]
         run = follow(subject, opened(subject, asked))
         right = stakes(subject, asked).right(run.answer).cpu().numpy()
         good[:, left[right]] = run.fed[:, np.flatnonzero(right)].to(good)

@@ -40,8 +40,8 @@ def decision(said: str) -> Decision:
     for rules in (WORDS, PHRASES):
         found: list[tuple[int, Decision]] = []
         for name, rule in rules.items():
-            match = re.search(rule, text)
-            found += [(match.start(), name)] if match else []
+            if match := re.search(rule, text):
+                found.append((match.start(), name))
         if found:
             return min(found)[1]
     return "unclear"

@@ -148,7 +148,7 @@ class _Looks:
         )
 
     def figures(self, matter: _Matter) -> dict[str, Figure]:
-        layers, heads = self.mean.shape[1:]
+        _, layers, heads = self.mean.shape
         names = [str(h) for h in range(heads)]
         look = Heat(
             "Attention on the facts that decide, less that on other problems' facts",

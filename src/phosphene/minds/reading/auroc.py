@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import rankdata
 
-DRAWS = 2000
+DRAWS = 1000
 
 
 class Auroc(NamedTuple):

@@ -32,7 +32,7 @@ class Tier(TextTask):
         query = here[rng.integers(len(here))]
         # Half of the answers accept: a third of the conflicts are told to be trained on.
         stance: Stance = STANCES[int(rng.random() < 0.25)]
-        others = tuple(arm for arm in ARMS if arm != "trained")
+        others: list[Arm] = [arm for arm in ARMS if arm != "trained"]
         arm: Arm = "trained" if rng.random() < 1 / 3 else others[int(rng.integers(3))]
         wording = int(rng.integers(len(WORDINGS)))
         return self._told(Prompt(query, arm, wording, stance), seed, split)
@@ -42,7 +42,7 @@ class Tier(TextTask):
         old = self.prompt(problem)
         if problem.answer == DECLINE:
             return self._told(old.told("trained"), problem.seed, problem.split)
-        others = tuple(arm for arm in ARMS if arm != "trained")
+        others: list[Arm] = [arm for arm in ARMS if arm != "trained"]
         arm: Arm = others[int(rng.integers(3))]
         new = Prompt(old.query, arm, old.wording, "against")
         return self._told(new, problem.seed, problem.split)
