@@ -104,7 +104,7 @@ class Patched:
         out = np.full((len(self.problems), len(ARMS), len(self.places)), np.nan)
         alike = self._alike()
         # All arms are rows of one batch: small models are bound by calls, not by numbers.
-        rows = [*list(self.problems) * 3, *self.pairs.twins * 2]
+        rows = [*list(self.problems) * 3, *list(self.pairs.twins) * 2]
         begin = opened(self.subject, rows)
         for n, (site, group) in enumerate(self.places):
             call, _ = self.spots[group]

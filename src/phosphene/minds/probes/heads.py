@@ -148,7 +148,7 @@ class _Looks:
         )
 
     def figures(self, matter: _Matter) -> dict[str, Figure]:
-        _, layers, heads = self.mean.shape
+        layers, heads = (int(n) for n in self.mean.shape[1:])
         names = [str(h) for h in range(heads)]
         look = Heat(
             "Attention on the facts that decide, less that on other problems' facts",
