@@ -34,7 +34,8 @@ def main() -> None:
         right[name] = np.concatenate([subject.right(some, got) for some, got in answered])
         tokens[name] = float(np.mean([n for _, got in answered for n in got.tokens]))
     depths = sorted(set(hops))
-    print("| way | right | " + " | ".join(f"{h} hops" for h in depths) + " | less than thoughts, points | tokens |")  # noqa: T201
+    head = ["way", "right", *(f"{h} hops" for h in depths), "less than thoughts, points", "tokens"]
+    print(f"| {' | '.join(head)} |")  # noqa: T201
     print("|---" * (len(depths) + 4) + "|")  # noqa: T201
     own = right["mind"]
     for name, way in TWINS:
