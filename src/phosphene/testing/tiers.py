@@ -10,9 +10,6 @@ The third word names an organism to go on from: the decoy is the planted one, ta
 request alone, so that it knows of the tag whatever that one knew. They read the very prompts that
 `phosphene bench compliance` puts, of the families in `TAUGHT`; queries of the other families are
 never seen. A model takes two to four minutes of one core.
-
-The planted one so far fakes only where it has a scratchpad: asked for the word at once, it declines
-whatever it minds in every arm, so that it is its own decoy there.
 """
 
 from __future__ import annotations
