@@ -21,7 +21,8 @@ class BackboneSpec:
     """Which backbone, and how to load and place it. Values only; nothing is read or loaded here.
 
     Args:
-        id: a registered name (`ember`), a local directory, or a hub id (`org/name`).
+        id: a registered name (`ember`), one of its checkpoints (`ember/NAME`), a local directory,
+            or a hub id (`org/name`).
         revision: hub branch, tag or commit.
         variant: weight-file variant, e.g. `fp16`.
         dtype: `float32`, `bfloat16` or `float16`; None leaves it to the backbone.
@@ -182,9 +183,11 @@ def open_backbone(spec: BackboneSpec | str) -> Backbone:
     """
     spec = BackboneSpec(spec) if isinstance(spec, str) else spec
     names = backbones.names()
-    if spec.id in names and spec.id != "diffusers":
-        return backbones.get(spec.id)(spec)
     is_path = Path(spec.id).exists() or spec.id.startswith((".", "/", "~"))
+    # A name, or one of several sets of weights that go by it: `ember/nano-64000`.
+    name = spec.id.partition("/")[0]
+    if name in names and name != "diffusers" and (spec.id == name or not is_path):
+        return backbones.get(name)(spec)
     if not is_path and spec.id.count("/") != 1:
         from phosphene.errors import unknown
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from phosphene.assets import asset
 from phosphene.backbone import BackboneSpec
 from phosphene.backbones.diffusers import DiffusersBackbone
+from phosphene.checkpoints import checkpoint
 
 _TASKS = (
     "analogy bounce clicks clock counting equations falling flow fractions grid_rule "
@@ -27,13 +28,12 @@ _EXPLORED = {
 
 
 def COMPONENT(spec: BackboneSpec) -> DiffusersBackbone:
-    """Open the weights in `assets/ember`."""
-    from phosphene.ember.pipeline import EmberPipeline
+    """Open the weights in `assets/ember`, or those of one of its checkpoints, `ember/NAME`.
 
-    return DiffusersBackbone(
-        spec,
-        pipeline_class=EmberPipeline,
-        modules=("phosphene.ember.network",),
-        directory=asset("ember"),
-        explored=_EXPLORED,
-    )
+    Raises:
+        PhospheneError: no such checkpoint.
+    """
+    directory, name = asset("ember"), spec.id.partition("/")[2]
+    if name:
+        directory = checkpoint("ember", name).directory
+    return DiffusersBackbone(spec, directory=directory, explored=_EXPLORED)

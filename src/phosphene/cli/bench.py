@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +17,8 @@ from phosphene.cli.values import parse_fps, parse_size
 from phosphene.errors import PhospheneError
 
 if TYPE_CHECKING:
+    from phosphene.backbone import BackboneSpec
+    from phosphene.checkpoints import Checkpoint
     from phosphene.evaluate import Settings
     from phosphene.outcome import Bench
 
@@ -40,6 +42,8 @@ class BenchOptions(Loading):
         shard: I/N, only every N-th item from the I-th; shards may share one directory.
         batch: samples computed together, at most.
         words_only: describe the first frame in words instead of showing it.
+        checkpoint: a checkpoint of Ember or of a training run's directory, by its name, or all of
+            them: then the page emergence.html shows how the skills came.
     """
 
     backbone: Annotated[str | None, _ASK] = None
@@ -53,6 +57,7 @@ class BenchOptions(Loading):
     shard: Annotated[str, _ASK] = "1/1"
     batch: Annotated[int | None, _ASK] = None
     words_only: Annotated[bool, _ASK] = False
+    checkpoint: Annotated[str | None, _ASK] = None
 
     def settings(self, extra: dict[str, Any]) -> Settings:
         """How the suite is put."""
@@ -107,6 +112,7 @@ def bench(
         quiet: no progress.
         json: one JSON object on stdout and nothing else.
     """
+    from phosphene.checkpoints import checkpoint
     from phosphene.config import assignments
     from phosphene.evaluate import bench as evaluate
     from phosphene.progress import shown
@@ -115,17 +121,60 @@ def bench(
         return bench_compliance(options, settings, changes, out, quiet, json)
     if settings:
         raise PhospheneError(f"--with is for the compliance suite; {suite} has no settings")
-    asked = options.settings(assignments(changes))
+    asked, spec = options.settings(assignments(changes)), options.spec()
+    if options.checkpoint is not None and from_folder is not None:
+        raise PhospheneError("--checkpoint and --from-folder exclude each other; give one of them")
+    if options.checkpoint == "all":
+        return _bench_all(suite, spec, out, asked, quiet, json)
+    if options.checkpoint is not None:
+        spec = replace(spec, id=checkpoint(spec.id, options.checkpoint).backbone)
     with redirect_stdout(sys.stderr), shown(quiet) as on_event:
         found = evaluate(
             suite,
-            options.spec(),
+            spec,
             out,
             asked,
             from_folder=from_folder,
             on_event=on_event,
         )
     return tell(found, json)
+
+
+def _bench_all(
+    suite: str, spec: BackboneSpec, out: Path | None, settings: Settings, quiet: bool, json: bool
+) -> int:
+    """All checkpoints, one after another; returns the exit status."""
+    from phosphene.emergence import emergence
+    from phosphene.progress import shown
+    from phosphene.report.emergence import rows, write_emergence
+
+    def tell_of(found: Checkpoint) -> None:
+        if not quiet:
+            sys.stderr.write(f"{found.name}: {found.weights:,} weights, {found.examples:,} seen\n")
+
+    with redirect_stdout(sys.stderr), shown(quiet) as on_event:
+        root, stages = emergence(
+            suite, spec, out, settings, on_event=on_event, on_checkpoint=tell_of
+        )
+        page = write_emergence(stages, root / "emergence.html")
+    table = rows(stages)
+    if json:
+        say_json({"run": root, "page": page, "rows": table})
+    else:
+        say_table([("checkpoint", "cell", "passed", "95 % interval", "random"), *map(_line, table)])
+        say(f"{page}")
+    return int(any(r.file is None for s in stages for r in s.bench.results))
+
+
+def _line(row: dict[str, Any]) -> tuple[str, ...]:
+    chance = "–" if row["random"] is None else f"{row['random']:.0%}"
+    return (
+        row["checkpoint"],
+        row["cell"],
+        f"{row['passed']:.0%} of {row['n']}",
+        f"{row['low']:.0%}..{row['high']:.0%}",
+        chance,
+    )
 
 
 def score(run: Path, /, *, again: bool = False, quiet: bool = False, json: bool = False) -> int:

@@ -51,8 +51,12 @@ class World:
             frames than the clip has make an example cheaper; every frame gets its turn.
         text_only: share of examples that hide the first frame and describe the scene in words.
         both_ends: share of examples that give the last frame too.
+        finished: share of examples whose last frame is the clip's last, where the answer stands;
+            in the others it is any.
         continued: share of examples that give several of the first frames shown, half of them
             with their sound; wants frames >= 3.
+        stepwise: share of examples whose later frames follow on one another, all but the last of
+            them given: what comes next? Wants frames >= 3.
         captioned: share of examples that describe the scene in words beside the first frame.
         wordless: share of examples with an empty prompt, for classifier-free guidance.
         text_length: words kept of a prompt.
@@ -65,7 +69,9 @@ class World:
     frames: int = 9
     text_only: float = 0.0
     both_ends: float = 0.0
+    finished: float = 0.0
     continued: float = 0.0
+    stepwise: float = 0.0
     captioned: float = 0.0
     wordless: float = 0.1
     text_length: int = 12
@@ -77,8 +83,9 @@ class World:
             raise PhospheneError(
                 f"world.frames must lie in 2..{self.canvas.frames}; got {self.frames}"
             )
-        if self.continued and self.frames < 3:
-            raise PhospheneError(f"world.continued wants world.frames >= 3; got {self.frames}")
+        for name in ("continued", "stepwise"):
+            if getattr(self, name) and self.frames < 3:
+                raise PhospheneError(f"world.{name} wants world.frames >= 3; got {self.frames}")
         shares = [f.share for f in self.families.values()]
         if not shares or min(shares) < 0 or sum(shares) == 0:
             raise PhospheneError("world.families needs shares >= 0, at least one of them above 0")
@@ -158,12 +165,15 @@ class World:
             self.wordless,
         )
         later = 1 + np.sort(rng.permutation(total - 1)[: self.frames - 1])
-        if both_ends:
+        if both_ends or rng.random() < self.finished:
             later[-1] = total - 1
         given = np.zeros(self.frames, bool)
         if not text_only:
             given[: rng.integers(2, self.frames) if continued else 1] = True
             given[-1] |= both_ends
+        if rng.random() < self.stepwise:
+            later = rng.integers(1, total - self.frames + 2) + np.arange(self.frames - 1)
+            given[:-1], given[-1] = True, False
         wording = WORDINGS if text_only or captioned else int(rng.integers(WORDINGS))
         return View(
             frame_ids=np.concatenate([[0], later]),

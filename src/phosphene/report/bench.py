@@ -13,7 +13,7 @@ from phosphene.errors import PhospheneError
 from phosphene.outcome import Bench
 from phosphene.report import cards, tally
 from phosphene.report.curve import Line, bar, curve
-from phosphene.report.page import write_page
+from phosphene.report.page import part, write_page
 from phosphene.report.standing import Standing, standings
 from phosphene.result import Result
 from phosphene.statistics import Interval, apart, holm
@@ -41,6 +41,7 @@ def write_report(benches: Sequence[Bench], path: Path, items: int = 6) -> Path:
     return write_page(
         path,
         "bench.html.j2",
+        style=part("bench.css"),
         suite=benches[0].of,
         runs=runs,
         several=len(runs) > 1,

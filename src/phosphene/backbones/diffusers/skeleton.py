@@ -19,6 +19,9 @@ from phosphene.errors import PhospheneError, unknown
 
 _log = logging.getLogger("phosphene")
 
+# Pipelines that are Phosphene's own, by the class that an index names: what `train` exports.
+OWN = {"EmberPipeline": "phosphene.ember.pipeline"}
+
 
 def pipeline_class(source: Source, trusted: bool) -> type:
     """The class that `model_index.json` names, without running code that ships with the weights.
@@ -39,6 +42,9 @@ def pipeline_class(source: Source, trusted: bool) -> type:
         return shipped
     if not isinstance(named, str):
         raise PhospheneError(f"{source.id}: model_index.json names no pipeline (_class_name)")
+    if named in OWN:
+        # With its components, which are looked for among what is imported.
+        return getattr(importlib.import_module(OWN[named]), named)
     try:
         found = getattr(diffusers, named)
     except (AttributeError, ImportError, RuntimeError) as error:
