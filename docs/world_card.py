@@ -15,13 +15,18 @@ from phosphene.ember.settings import TrainConfig
 from phosphene.ember.world import World
 
 HERE = Path(__file__).parent
-CONFIG = HERE.parent / "configs" / "train" / "ember-small-h100.yaml"
+CONFIG = HERE.parent / "configs" / "train" / "ember-h100.yaml"
 DEALT = 2000  # problems of each family and split, for the counts
 TIMING = {"pace", "lead", "beat"}  # parts of a problem that only say how fast it is played
 
 # What one held-out instance is, how many of them are, and what the sound says.
 FACTS = {
     "equations": ("operands and operator, either order", "1 in 5", "a tone for each digit"),
+    "worked_equations": (
+        "operands and operator, as in equations",
+        "1 in 5",
+        "a knock whenever dots are laid or move, then a tone for each digit",
+    ),
     "missing_operand": ("operands and operator", "1 in 5", "a tone for each digit"),
     "counting": (
         "places and target",

@@ -98,6 +98,19 @@ def test_network_is_a_still_picture_before_training_and_leaves_given_frames_alon
     assert torch.allclose(video - sigma[:, None, None, None, None] * out.sample, clean, atol=1e-5)
 
 
+def test_an_untrained_network_keeps_most_of_what_the_last_given_frame_changed():
+    torch.manual_seed(0)
+    model = EmberTransformer(**TINY)
+    video, audio = torch.randn(1, 4, 3, 64, 64), torch.randn(1, 4, 1000)
+    given = torch.tensor([[True, True, False, False]])
+    clean, _ = model.predict(video, audio, torch.ones(1), torch.zeros(1, 1, 32), given)
+    first, latest = video[0, 0], video[0, 1]
+    share = 1 / (1 + np.exp(-2.0))
+    for drawn in clean[0, 2:]:
+        assert torch.allclose(drawn, first + share * (latest - first), atol=1e-5)
+    assert torch.equal(clean[0, :2], video[0, :2])
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     out = tmp_path_factory.mktemp("ember")

@@ -19,8 +19,8 @@ def model():
     """A tiny denoiser with heads that do something, as after training."""
     torch.manual_seed(0)
     made: Any = EmberTransformer(dim=32, depth=1, heads=2)
-    for head in (made.patch_out, made.audio_out):
-        torch.nn.init.normal_(head[-1].weight, std=0.3)
+    for last in (made.hand.to_pixels, made.audio_out[-1]):
+        torch.nn.init.normal_(last.weight, std=0.3)
     return made.eval()
 
 
@@ -179,3 +179,9 @@ def test_passes_draw_every_frame_once():
         assert "waits" not in order[-1].values()
     with pytest.raises(ValueError, match="got 'sideways'"):
         passes("sideways", [True, False])  # type: ignore[arg-type]
+
+
+def test_a_pass_sees_the_first_frame_the_one_before_and_a_given_last_one():
+    order = passes("frame-by-frame", [True, False, False, False, True])
+    assert [list(roles) for roles in order] == [[0, 1, 4], [0, 1, 2, 4], [0, 2, 3, 4], [0, 3, 4]]
+    assert order[2] == {0: "done", 2: "done", 3: "drawn", 4: "waits"}

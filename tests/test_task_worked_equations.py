@@ -1,6 +1,7 @@
 """Worked equations: the dots say what the digits say, go in the end, and never change the split."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -31,9 +32,15 @@ def test_dots_count_the_operands_then_the_result_and_are_cleared_away():
         assert frames is not None
         result = eval(f"{s['a']}{s['operator']}{s['b']}")
         assert dots(frames[0]) == [0, 0]
-        assert dots(frames[1]) == [s["a"], 0]
-        assert dots(frames[3]) == [s["a"], s["b"]]
-        assert dots(frames[5]) == [min(result, 10), max(result - 10, 0)]
+        assert dots(frames[1]) == [s["a"], s["b"]]
+        counts = [dots(frame) for frame in frames[1:8]]
+        if s["operator"] == "+":
+            assert {sum(count) for count in counts} == {result}
+        else:
+            assert {upper - lower for upper, lower in counts} == {result}
+        moves = [before[1] - after[1] for before, after in pairwise(counts)]
+        assert max(moves) <= 2, "two at a time"
+        assert counts[-1] == [min(result, 10), max(result - 10, 0)]
         assert dots(frames[8]) == [0, 0]
 
 

@@ -10,6 +10,7 @@ References:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -21,13 +22,29 @@ from diffusers.models.modeling_utils import ModelMixin
 from einops import rearrange
 
 from phosphene.clip import Clip
-from phosphene.ember.network import EmberBlock, EmberStem
+from phosphene.ember.network import EmberBlock
 from phosphene.ember.sound import to_rows
 from phosphene.ember.words import word_ids
 from phosphene.ember.world import HOP, SOUND_SCALE
 from phosphene.errors import PhospheneError
 
 _QUIET = 1e-3  # rows below this are silence to a logarithm
+
+
+class EmberStem(nn.Module):
+    """Frames `(n, 3, h, w)` to tokens `(n, h/16 * w/16, dim)`: overlapping convolutions, so that a
+    shape means the same wherever it falls on the grid of patches."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        widths = (3, 16, 32, 64, dim)
+        layers: list[nn.Module] = []
+        for a, b in pairwise(widths):
+            layers += [nn.Conv2d(a, b, 3, stride=2, padding=1), nn.GELU(approximate="tanh")]
+        self.layers = nn.Sequential(*layers[:-1])
+
+    def forward(self, frames: torch.Tensor) -> torch.Tensor:
+        return self.layers(frames).flatten(2).transpose(1, 2)
 
 
 class EmberEncoder(ModelMixin, ConfigMixin):

@@ -17,7 +17,7 @@ class Muon(torch.optim.Optimizer):
     """Momentum whose update is orthogonalised, for weight matrices.
 
     Args:
-        params: 2-d parameters.
+        params: matrices, and convolutions, each as a matrix of a row for each channel it makes.
         lr: learning rate; the update is scaled to the size AdamW's would have, so rates carry over.
         weight_decay: decoupled.
         momentum: Nesterov momentum.
@@ -45,11 +45,12 @@ class Muon(torch.optim.Optimizer):
                 if p.grad is not None:
                     alike.setdefault(p.shape, []).append(p)
             for shape, same in alike.items():
-                updates = orthogonal(torch.stack([self._momentum(p, group) for p in same]))
-                rate = group["lr"] * 0.2 * math.sqrt(max(shape))
+                ahead = torch.stack([self._momentum(p, group).flatten(1) for p in same])
+                updates = orthogonal(ahead)
+                rate = group["lr"] * 0.2 * math.sqrt(max(ahead.shape[1:]))
                 for p, update in zip(same, updates, strict=True):
                     p.mul_(1 - group["lr"] * group["weight_decay"])
-                    p.add_(update, alpha=-rate)
+                    p.add_(update.view(shape), alpha=-rate)
 
     def _momentum(self, p: torch.nn.Parameter, group: dict) -> torch.Tensor:
         """The gradient of the step to come, as Nesterov looks ahead."""

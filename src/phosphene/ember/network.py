@@ -1,7 +1,7 @@
 """Ember's denoiser: one transformer over the tokens of pictures, sound and words together.
 
-It predicts the clean sample from pixels directly (x-prediction on large patches) and returns the
-velocity that flow-matching schedulers expect.
+Convolutions lead from pixels to tokens and back. It predicts the clean sample directly
+(x-prediction) and returns the velocity that flow-matching schedulers expect.
 
 References:
     Back to Basics: Let Denoising Generative Models Denoise (Li, He, 2025),
@@ -11,7 +11,6 @@ References:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 import torch.nn as nn
@@ -20,7 +19,8 @@ from diffusers.models.attention_dispatch import dispatch_attention_fn
 from diffusers.models.cache_utils import CacheMixin
 from diffusers.models.modeling_utils import ModelMixin
 from diffusers.utils import BaseOutput
-from einops import rearrange
+
+from phosphene.ember.convolutions import EmberEye, EmberHand
 
 
 @dataclass
@@ -44,7 +44,7 @@ class EmberAttention(nn.Module):
 
     def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
         qkv = self.to_qkv(hidden_states)
-        q, k, v = rearrange(qkv, "b n (s h d) -> s b n h d", s=3, h=self.heads)
+        q, k, v = qkv.unflatten(-1, (3, self.heads, -1)).unbind(2)
         mixed = dispatch_attention_fn(self.norm_q(q), self.norm_k(k), v)
         return self.to_out(mixed.flatten(2))
 
@@ -52,49 +52,46 @@ class EmberAttention(nn.Module):
 class EmberBlock(nn.Module):
     """Pre-norm attention and MLP, each added to the residual stream `(b, n, dim)`."""
 
-    def __init__(self, dim: int, heads: int) -> None:
+    def __init__(self, dim: int, heads: int, activation: nn.Module | None = None) -> None:
         super().__init__()
         self.norm1 = nn.RMSNorm(dim, eps=1e-6)
         self.attn = EmberAttention(dim, heads)
         self.norm2 = nn.RMSNorm(dim, eps=1e-6)
-        self.ff = nn.Sequential(
-            nn.Linear(dim, 4 * dim), nn.GELU(approximate="tanh"), nn.Linear(4 * dim, dim)
-        )
+        bend = activation or nn.GELU(approximate="tanh")
+        self.ff = nn.Sequential(nn.Linear(dim, 4 * dim), bend, nn.Linear(4 * dim, dim))
 
     def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
         hidden_states = hidden_states + self.attn(self.norm1(hidden_states))
         return hidden_states + self.ff(self.norm2(hidden_states))
 
 
-class EmberStem(nn.Module):
-    """Frames `(n, 3, h, w)` to tokens `(n, h/16 * w/16, dim)`: overlapping convolutions, so that a
-    shape means the same wherever it falls on the grid of patches."""
+class SquaredReLU(nn.Module):
+    """relu(x)^2, where GELU's tanh would cost a CPU as much as the matrix product before it.
 
-    def __init__(self, dim: int) -> None:
-        super().__init__()
-        widths = (3, 16, 32, 64, dim)
-        layers: list[nn.Module] = []
-        for a, b in pairwise(widths):
-            layers += [nn.Conv2d(a, b, 3, stride=2, padding=1), nn.GELU(approximate="tanh")]
-        self.layers = nn.Sequential(*layers[:-1])
+    References:
+        Primer: Searching for Efficient Transformers (So et al., 2021),
+        https://arxiv.org/abs/2109.08668
+    """
 
-    def forward(self, frames: torch.Tensor) -> torch.Tensor:
-        return self.layers(frames).flatten(2).transpose(1, 2)
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.relu().square()
 
 
 class EmberTransformer(ModelMixin, ConfigMixin, CacheMixin):
     """The denoiser.
 
     Args:
-        size: side of the square picture in pixels, a multiple of 16.
+        size: side of the square picture in pixels, a multiple of 8.
         frames: most frames it has places for.
         audio_dim: numbers a row of sound has; one row belongs to one frame.
         dim, depth, heads: width, blocks, attention heads.
+        half, fine: channels of the features at a half and a quarter of the side.
+        looks: how often a given frame's features are looked over.
         vocabulary: rows of the word embedding.
         text_length: words read of a prompt.
     """
 
-    PATCH = 16
+    PATCH = 8
     _repeated_blocks = ["EmberBlock"]  # noqa: RUF012  (diffusers reads a plain list)
 
     @register_to_config
@@ -103,14 +100,17 @@ class EmberTransformer(ModelMixin, ConfigMixin, CacheMixin):
         size: int = 64,
         frames: int = 9,
         audio_dim: int = 1000,
-        dim: int = 192,
-        depth: int = 6,
-        heads: int = 6,
+        dim: int = 128,
+        depth: int = 5,
+        heads: int = 4,
+        half: int = 24,
+        fine: int = 64,
+        looks: int = 6,
         vocabulary: int = 2048,
         text_length: int = 12,
     ) -> None:
         super().__init__()
-        patches, pixels = (size // self.PATCH) ** 2, 3 * self.PATCH**2
+        patches = (size // self.PATCH) ** 2
         self.text_embedding = nn.Embedding(vocabulary, dim)
         # As large as what they are added to: smaller ones are drowned, and nothing finds its place.
         self.text_place = nn.Parameter(0.5 * torch.randn(text_length, dim))
@@ -119,12 +119,13 @@ class EmberTransformer(ModelMixin, ConfigMixin, CacheMixin):
         self.audio_place = nn.Parameter(0.5 * torch.randn(dim))
         self.given = nn.Parameter(0.5 * torch.randn(dim))
         self.noise_level = nn.Sequential(nn.Linear(64, dim), nn.SiLU(), nn.Linear(dim, dim))
-        self.stem = EmberStem(dim)
-        self.patch_in = nn.Linear(pixels, dim)
+        self.eye = EmberEye(half, fine, dim, looks)
         self.audio_in = nn.Linear(audio_dim, dim)
-        self.transformer_blocks = nn.ModuleList(EmberBlock(dim, heads) for _ in range(depth))
+        self.transformer_blocks = nn.ModuleList(
+            EmberBlock(dim, heads, SquaredReLU()) for _ in range(depth)
+        )
         self.norm_out = nn.RMSNorm(dim, eps=1e-6)
-        self.patch_out = _head(dim, pixels)
+        self.hand = EmberHand(half, fine, dim)
         self.audio_out = _head(dim, audio_dim)
         nn.init.normal_(self.text_embedding.weight, std=0.5)
         nn.init.normal_(self.frame_place.weight, std=0.5)
@@ -182,51 +183,68 @@ class EmberTransformer(ModelMixin, ConfigMixin, CacheMixin):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """The clean pictures and sound it expects, shaped like `video` and `audio`.
 
-        Where the first frame is given, a frame is predicted as its difference from that one: what
-        stays still costs nothing to draw. `sigma` is `(b,)` or `(b, f)`.
+        A frame is predicted as the first one, where that is given, with a share of what the last
+        one given before it has changed, and what is new: what stays still costs nothing to draw.
+        `sigma` is `(b,)` or `(b, f)`.
         """
         b, f = video.shape[:2]
-        sigma = _by_frame(sigma)
-        side = video.shape[-1] // self.PATCH
+        sigma = _by_frame(sigma).expand(b, f)
         if frame_ids is None:
             frame_ids = torch.arange(f, device=video.device).expand(b, f)
         time = self.frame_place(frame_ids)
         level = self.noise_level(_waves(sigma))
-        patches = rearrange(
-            video, "b f c (h p) (w q) -> b f (h w) (p q c)", p=self.PATCH, q=self.PATCH
-        )
-        seen = self.stem(video.flatten(0, 1)).unflatten(0, (b, f))
-        state = torch.where(given[..., None], self.given, level)
         # Noise says nothing of the answer, so it comes in as faintly as the signal in it.
         signal = (1 - sigma)[..., None]
-        share = torch.where(given[..., None], 1.0, signal)[..., None]
-        x = share * (self.patch_in(patches) + seen)
-        x = x + self.patch_place + (time + state)[:, :, None]
+        share = torch.where(given[..., None], 1.0, signal)[..., None, None]
+        half, fine, seen = self.eye((share * video).flatten(0, 1), _rows(given))
+        state = torch.where(given[..., None], self.given, level)
+        x = seen.unflatten(0, (b, f)) + self.patch_place + (time + state)[:, :, None]
         y = signal * self.audio_in(audio) + self.audio_place + time + level
         tokens = torch.cat([x.flatten(1, 2), y, words], 1)
         for block in self.transformer_blocks:
             tokens = block(tokens)
         tokens = self.norm_out(tokens)
         n = x.shape[1] * x.shape[2]
-        change = rearrange(
-            self.patch_out(tokens[:, :n]),
-            "b (f h w) (p q c) -> b f c (h p) (w q)",
-            f=f,
-            h=side,
-            w=side,
-            p=self.PATCH,
-            q=self.PATCH,
-        )
-        anchor = video[:, :1] * given[:, :1, None, None, None]
-        return anchor + change, self.audio_out(tokens[:, n : n + f])
+        # A given frame needs no drawing.
+        drawn, earlier = _rows(~given), _earlier(given)
+        patches = tokens[:, :n].unflatten(1, (f, -1)).flatten(0, 1)[drawn]
+        first = (torch.arange(b * f, device=video.device) // f * f)[drawn]
+        before = earlier.flatten()[drawn]
+        shown = given.flatten()[:, None, None, None]
+
+        def beside(features: torch.Tensor) -> torch.Tensor:
+            clear = features * shown
+            return torch.cat([features[drawn], clear[first], clear[before]], 1)
+
+        change, stays = self.hand(patches, beside(half), beside(fine))
+        pictures = (video * given[:, :, None, None, None]).flatten(0, 1)
+        anchor, latest = pictures[first], pictures[before]
+        made = anchor + stays.to(anchor) * (latest - anchor) + change.to(anchor)
+        clean = pictures.index_copy(0, drawn, made).unflatten(0, (b, f))
+        return clean, self.audio_out(tokens[:, n : n + f])
+
+
+def _rows(chosen: torch.Tensor) -> torch.Tensor:
+    """Where a bool tensor, laid out flat, holds true: int `(n,)`."""
+    return chosen.flatten().nonzero()[:, 0]
+
+
+def _earlier(given: torch.Tensor) -> torch.Tensor:
+    """For each frame `(b, f)` the last one given before it, as a row of all frames laid out flat;
+    the first one where there is none."""
+    b, f = given.shape
+    places = torch.arange(f, device=given.device)
+    latest = torch.where(given, places, 0).cummax(1).values
+    latest = torch.cat([torch.zeros_like(latest[:, :1]), latest[:, :-1]], 1)
+    return latest + f * torch.arange(b, device=given.device)[:, None]
 
 
 def _head(dim: int, out: int) -> nn.Sequential:
-    """Two layers from tokens to patches; zero at first, so training starts from a still picture."""
+    """Two layers from tokens to rows of sound; zero at first: training starts from silence."""
     last = nn.Linear(2 * dim, out)
     nn.init.zeros_(last.weight)
     nn.init.zeros_(last.bias)
-    return nn.Sequential(nn.Linear(dim, 2 * dim), nn.GELU(approximate="tanh"), last)
+    return nn.Sequential(nn.Linear(dim, 2 * dim), SquaredReLU(), last)
 
 
 def _by_frame(sigma: torch.Tensor) -> torch.Tensor:

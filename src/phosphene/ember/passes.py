@@ -16,7 +16,8 @@ def passes(schedule: Schedule, given: list[bool]) -> list[dict[int, Role]]:
     A row of sound goes with its frame; that of a given frame comes with the next frame drawn.
 
     Args:
-        schedule: all frames at once, or one after another.
+        schedule: all frames at once, or one after another, each in view of the first one, the one
+            before it, and the last one if that is given.
         given: which frames are conditions.
 
     Raises:
@@ -33,7 +34,8 @@ def passes(schedule: Schedule, given: list[bool]) -> list[dict[int, Role]]:
         # A given frame is no pass of its own, but for the last: its sound is still to come.
         if given[end] and end < frames - 1:
             continue
-        roles: dict[int, Role] = {k: "drawn" if k >= begin else "done" for k in range(end + 1)}
+        seen = sorted({0, *range(min(begin, max(end - 1, 0)), end + 1)})
+        roles: dict[int, Role] = {k: "drawn" if k >= begin else "done" for k in seen}
         if given[-1] and end < frames - 1:
             roles[frames - 1] = "waits"
         out.append(roles)

@@ -48,6 +48,7 @@ class TrainConfig:
             beside that over all pixels.
         sound_weight: weight of the sound's error beside the picture's.
         average: decay of the exponential moving average of the weights.
+        bf16: multiply in bfloat16; None where the hardware does so natively.
         compile: compile the denoiser, the noise and the loss; pays on a GPU.
         checkpoint_every, exam_every: in examples.
         exam_clips: clips a family and split in each exam; 0 for no exams.
@@ -69,6 +70,7 @@ class TrainConfig:
     sound_weight: float = 5.0
     average: float = 0.998
     weight_decay: float = 0.01
+    bf16: bool | None = None
     compile: bool = False
     checkpoint_every: int = 6400
     exam_every: int = 19200

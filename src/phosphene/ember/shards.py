@@ -171,9 +171,10 @@ class Shards:
         self.paths = [shelf.path(k) for k in range(shelf.count)]
 
     def example(self, index: int) -> dict[str, np.ndarray]:
-        view = self.world.view(self.seed, index)
         shard, row = divmod(self.clip(index), self.per_shard)
         held = _open(self.paths[shard])
+        family = list(self.world.families)[held["family"][row]]
+        view = self.world.view(self.seed, index, family)
         return view.of(
             held["frames"][row][view.frame_ids],
             held["sound"][row][view.frame_ids].astype(np.float32),

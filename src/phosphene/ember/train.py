@@ -11,14 +11,15 @@ from typing import Any
 import torch
 
 from phosphene.ember import checkpoint
+from phosphene.ember.convolutions import EmberConv
 from phosphene.ember.data import Drawn, Source, batches
 from phosphene.ember.exam import examine
 from phosphene.ember.loss import losses
 from phosphene.ember.muon import Muon
-from phosphene.ember.network import EmberTransformer
+from phosphene.ember.network import EmberBlock, EmberTransformer
 from phosphene.ember.settings import Stage, TrainConfig
 from phosphene.ember.shards import Shards
-from phosphene.ember.speed import peak, training_flops
+from phosphene.ember.speed import multiplies_bf16, peak, plain_attention, training_flops
 from phosphene.ember.tracking import Log
 from phosphene.ember.world import World
 
@@ -37,7 +38,8 @@ def train(config: TrainConfig, on_event: Callable[[dict], None] = lambda event: 
     # Numbers too small to matter cost a CPU a hundred times what others do.
     torch.set_flush_denormal(True)
     try:
-        return _Run(config, on_event).through()
+        with plain_attention():
+            return _Run(config, on_event).through()
     finally:
         torch.set_flush_denormal(False)
 
@@ -48,9 +50,8 @@ class _Run:
     def __init__(self, config: TrainConfig, on_event: Callable[[dict], None]) -> None:
         from accelerate import Accelerator
 
-        # AMP only where the hardware multiplies bf16: many CPUs emulate it a hundredfold slower.
-        bf16 = torch.cuda.is_available()
         self.config = config
+        bf16 = multiplies_bf16() if config.bf16 is None else config.bf16
         self.accelerator = Accelerator(mixed_precision="bf16" if bf16 else "no")
         self.device = self.accelerator.device
         torch.manual_seed(config.seed)
@@ -72,7 +73,7 @@ class _Run:
         for stage in config.stages:
             whole = stage.samples // self.per_step * self.per_step
             self.ends.append(self.ends[-1] + whole)
-        best, said = peak(self.device)
+        best, said = peak(self.device, bf16)
         self.log = Log(
             config.out,
             self.done,
@@ -154,12 +155,16 @@ class _Run:
 
     def exam(self, world: World) -> dict[str, dict[str, float]]:
         """Accuracy of the averaged weights on fresh instances of both splits."""
-        own = {k: v.clone() for k, v in self.plain.state_dict().items()}
-        self.plain.load_state_dict(self.average)
-        try:
-            return examine(self.plain, world, self.config.exam_clips, shift=self.config.shift)
-        finally:
-            self.plain.load_state_dict(own)
+        model: Any = self.averaged()
+        if self.accelerator.mixed_precision == "bf16":
+            model = model.bfloat16()
+        return examine(model, world, self.config.exam_clips, shift=self.config.shift)
+
+    def averaged(self) -> EmberTransformer:
+        """A copy of the denoiser with the averaged weights, in float32."""
+        twin: Any = EmberTransformer.from_config(self.plain.config)
+        twin.load_state_dict(self.average)
+        return twin.to(self.device)
 
     def export(self, directory: Path) -> None:
         """Write the averaged weights as a loadable pipeline, bfloat16."""
@@ -167,20 +172,19 @@ class _Run:
 
         from phosphene.ember.pipeline import EmberPipeline
 
-        twin: Any = EmberTransformer.from_config(self.plain.config)
-        twin.load_state_dict({k: v.cpu() for k, v in self.average.items()})
         scheduler = FlowMatchEulerDiscreteScheduler(shift=self.config.shift)
         # Files that a repository can hold: the largest size comes in several.
-        pipeline = EmberPipeline(twin.bfloat16(), scheduler)
+        pipeline = EmberPipeline(self.averaged().cpu().bfloat16(), scheduler)
         pipeline.save_pretrained(directory, max_shard_size="15MB")
         (directory / "training.json").write_text(json.dumps({"samples": self.done}) + "\n")
 
 
 def _optimisers(model: torch.nn.Module, config: TrainConfig) -> list[torch.optim.Optimizer]:
-    """Muon for the blocks' matrices, AdamW for the rest."""
-    blocks = {id(p) for p in model.transformer_blocks.parameters() if p.ndim == 2}  # type: ignore[union-attr]
-    matrices = [p for p in model.parameters() if id(p) in blocks]
-    rest = [p for p in model.parameters() if id(p) not in blocks]
+    """Muon for the blocks' matrices and the convolutions between equals, AdamW for the rest."""
+    blocks = [m for m in model.modules() if isinstance(m, EmberBlock | EmberConv)]
+    hidden = {id(p) for block in blocks for p in block.parameters() if p.ndim > 1}
+    matrices = [p for p in model.parameters() if id(p) in hidden]
+    rest = [p for p in model.parameters() if id(p) not in hidden]
     return [
         Muon(matrices, weight_decay=config.weight_decay),
         torch.optim.AdamW(rest, betas=(0.9, 0.95), weight_decay=config.weight_decay),

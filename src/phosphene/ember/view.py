@@ -16,12 +16,15 @@ class View:
         given: bool `(f,)`: pictures that are conditions.
         heard: bool `(f,)`: rows of sound that are conditions too.
         wording: row of the clip's words; None for no words at all.
+        misheard: ids `(length,)` of the words heard in place of those said; 0 where they are heard
+            rightly.
     """
 
     frame_ids: np.ndarray
     given: np.ndarray
     heard: np.ndarray
     wording: int | None
+    misheard: np.ndarray
 
     def of(
         self, frames: np.ndarray, sound: np.ndarray, words: np.ndarray, family: int
@@ -39,10 +42,11 @@ class View:
             frame_ids int64 `(f,)`, family int64 `()`.
         """
         said = np.zeros_like(words[0]) if self.wording is None else words[self.wording]
+        heard = np.where((self.misheard > 0) & (said > 0), self.misheard, said)
         return {
             "video": frames,
             "audio": sound,
-            "words": said.astype(np.int64),
+            "words": heard.astype(np.int64),
             "given": self.given,
             "heard": self.heard,
             "frame_ids": self.frame_ids,

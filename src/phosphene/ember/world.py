@@ -33,11 +33,13 @@ class Family:
         task: name of the task; the family's own when empty.
         fields: the task's fields. A range `[from, to]` moves linearly over a stage; one of whole
             numbers stays whole.
+        stepwise: the world's, where this family wants another.
     """
 
     share: float = 1.0
     task: str = ""
     fields: Mapping[str, Any] = field(default_factory=dict)
+    stepwise: float | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ class World:
             them given: what comes next? Wants frames >= 3.
         captioned: share of examples that describe the scene in words beside the first frame.
         wordless: share of examples with an empty prompt, for classifier-free guidance.
+        misheard: share of a prompt's words that another word stands for, so that wordings it
+            never read don't mislead.
         text_length: words kept of a prompt.
         vocabulary: rows of the word embedding.
         canvas: what clips are drawn on.
@@ -74,6 +78,7 @@ class World:
     stepwise: float = 0.0
     captioned: float = 0.0
     wordless: float = 0.1
+    misheard: float = 0.0
     text_length: int = 12
     vocabulary: int = 2048
     canvas: Canvas = field(default_factory=Canvas)
@@ -121,10 +126,14 @@ class World:
     def deal(self, seed: int, index: int, dealt: Mapping[str, Task]) -> tuple[str, Problem]:
         """Family and training problem number `index`: they depend on (world, seed, index) alone."""
         rng = np.random.default_rng([seed, index])
+        name = self._turn(rng)
+        return name, dealt[name].sample(int(rng.integers(2**62)), "train")
+
+    def _turn(self, rng: np.random.Generator) -> str:
+        """The family whose turn it is: the first that an example's randomness decides."""
         names = list(self.families)
         shares = np.array([self.families[n].share for n in names])
-        name = names[rng.choice(len(names), p=shares / shares.sum())]
-        return name, dealt[name].sample(int(rng.integers(2**62)), "train")
+        return names[rng.choice(len(names), p=shares / shares.sum())]
 
     def clip(
         self, seed: int, index: int, dealt: Mapping[str, Task], frame_ids: np.ndarray | None = None
@@ -151,35 +160,50 @@ class World:
             "family": list(self.families).index(name),
         }
 
-    def view(self, seed: int, index: int) -> View:
-        """What example number `index` shows: depends on (world, seed, index) alone."""
+    def view(self, seed: int, index: int, family: str | None = None) -> View:
+        """What example number `index` shows: depends on (world, seed, index) alone.
+
+        Args:
+            family: of the clip that is shown, where it isn't the one dealt for this number.
+        """
+        own = self.families[family or self._turn(np.random.default_rng([seed, index]))].stepwise
         # One more word than `deal` has: other numbers than those the clip is dealt from.
         rng = np.random.default_rng([seed, index, 1])
         total = self.canvas.frames
-        text_only, both_ends, continued, heard, captioned, wordless = rng.random(6) < (
-            self.text_only,
-            self.both_ends,
-            self.continued,
-            0.5,
-            self.captioned,
-            self.wordless,
+        text_only, both_ends, finished, continued, stepwise, heard, captioned, wordless = (
+            rng.random(8)
+            < (
+                self.text_only,
+                self.both_ends,
+                self.finished,
+                self.continued,
+                self.stepwise if own is None else own,
+                0.5,
+                self.captioned,
+                self.wordless,
+            )
         )
-        later = 1 + np.sort(rng.permutation(total - 1)[: self.frames - 1])
-        if both_ends or rng.random() < self.finished:
-            later[-1] = total - 1
         given = np.zeros(self.frames, bool)
-        if not text_only:
-            given[: rng.integers(2, self.frames) if continued else 1] = True
-            given[-1] |= both_ends
-        if rng.random() < self.stepwise:
+        if stepwise:
             later = rng.integers(1, total - self.frames + 2) + np.arange(self.frames - 1)
-            given[:-1], given[-1] = True, False
+            given[:-1] = True
+            text_only = both_ends = False
+        else:
+            later = 1 + np.sort(rng.permutation(total - 1)[: self.frames - 1])
+            if both_ends or finished:
+                later[-1] = total - 1
+            if not text_only:
+                given[: rng.integers(2, self.frames) if continued else 1] = True
+                given[-1] |= both_ends
         wording = WORDINGS if text_only or captioned else int(rng.integers(WORDINGS))
+        others = rng.integers(1, self.vocabulary, self.text_length)
+        wrong = rng.random(self.text_length) < (0 if text_only else self.misheard)
         return View(
             frame_ids=np.concatenate([[0], later]),
             given=given,
-            heard=given & continued & heard & ~both_ends,
+            heard=given & ((continued or stepwise) and heard and not both_ends),
             wording=None if wordless and not text_only else wording,
+            misheard=others * wrong,
         )
 
     def example(self, seed: int, index: int, dealt: Mapping[str, Task]) -> dict[str, np.ndarray]:
