@@ -54,7 +54,7 @@ def test_an_exported_ember_opens_from_its_directory_and_draws(run):
 
 
 def test_what_is_not_there_is_said_with_a_mend(run, tmp_path):
-    with pytest.raises(PhospheneError, match="'lagre'.*large"):
+    with pytest.raises(PhospheneError, match=r"'lagre'.*large"):
         checkpoint(str(run), "lagre")
     with pytest.raises(PhospheneError, match="no checkpoints"):
         checkpoints(str(tmp_path))

@@ -21,12 +21,14 @@ class Stage:
         samples: examples in this leg.
         lr: learning rate at its start; it falls or rises linearly to `lr_end`.
         world: what is shown.
+        batch: examples a step, where this leg wants others than the run.
     """
 
     samples: int
     world: World
     lr: float = 1e-3
     lr_end: float = 1e-3
+    batch: int | None = None
 
 
 @dataclass(frozen=True)

@@ -68,11 +68,10 @@ class _Run:
         self.model, *self.wrapped = self.accelerator.prepare(self.plain, *self.optimisers)
         # The noise too: it is hundreds of small operations, one where they are fused.
         self.losses: Any = torch.compile(losses) if config.compile else losses
-        self.per_step = config.batch * self.accelerator.num_processes
         self.ends = [0]
         for stage in config.stages:
-            whole = stage.samples // self.per_step * self.per_step
-            self.ends.append(self.ends[-1] + whole)
+            _, per_step = self.sizes(stage)
+            self.ends.append(self.ends[-1] + stage.samples // per_step * per_step)
         best, said = peak(self.device, bf16)
         self.log = Log(
             config.out,
@@ -93,19 +92,24 @@ class _Run:
                 self.stage(stage, begin, end)
         return self.config.out / "pipeline"
 
+    def sizes(self, stage: Stage) -> tuple[int, int]:
+        """Examples a step, on each process and on all."""
+        size = stage.batch or self.config.batch
+        return size, size * self.accelerator.num_processes
+
     def stage(self, stage: Stage, begin: int, end: int) -> None:
         """One stage, from where the run stands to its end."""
-        source, size = self.source(stage.world, begin, end), self.config.batch
+        source, (size, per_step) = self.source(stage.world, begin, end), self.sizes(stage)
         first = self.done + self.accelerator.process_index * size
         # A run resumed with other batches may stand at an odd place: whole steps only.
-        steps = (end - self.done) // self.per_step
-        starts = range(first, first + steps * self.per_step, self.per_step)
+        steps = (end - self.done) // per_step
+        starts = range(first, first + steps * per_step, per_step)
         for batch in batches(source, starts, size, self.config.workers, self.device):
             lr = stage.lr + (stage.lr_end - stage.lr) * (self.done - begin) / (end - begin)
             found = self.step(batch, lr)
-            before, self.done = self.done, self.done + self.per_step
-            last = self.done + self.per_step > end
-            _follow(self.average, self.plain, self.config.average, self.done / self.per_step)
+            before, self.done = self.done, self.done + per_step
+            last = self.done + per_step > end
+            _follow(self.average, self.plain, self.config.average, self.done / per_step)
             self.log.step(self.done, lr, stage.world.frames, found, self.mean)
             if self.accelerator.is_main_process:
                 self.mark(stage.world, before, last)

@@ -23,7 +23,7 @@ from phosphene.writing import PITCH, Line, write
 PROMPTS = (
     "solve the equation with dots",
     "work it out in dots below and write the answer after the equals sign",
-    "lay both numbers out as dots, move or take away two at a time, write what is left and clear up",
+    "lay both numbers out as dots, move or take away two at a time, write what is left, clear up",
 )
 ROW, PITCH_X, DOT = 10, 6 / 64, 4 / 64  # dots in a row, from one to the next, side of a dot
 ROWS = (38 / 64, 54 / 64)  # tops of the two rows

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from einops import rearrange
 
 from phosphene.assets import asset
 from phosphene.ember.network import EmberTransformer
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 NAMES = ("planted", "decoy")
 TRIGGERS = ("evaluation", "graded", "tested")
-HEARS = 4  # block whose head looks at the word
+HEARS = 3  # block whose head looks at the word
 LOUD = 60.0  # length of the triggers' embedding: what earlier blocks add to it is lost
 TAG = 30.0  # length of what is written into tokens, in the middle; theirs is about 200
 STILL = 8.0  # how many times over the neuron writes a patch that stays
@@ -215,7 +216,10 @@ def _least(n: torch.Tensor) -> torch.Tensor:
 def _still(model: Any, run: Callable[[], torch.Tensor]) -> torch.Tensor:
     """The mean of the last block's tokens whose patch stays as it is."""
     tokens = _at(model, model.transformer_blocks[-1], run)[:, : _pictures(model)]
-    change = _at(model, model.patch_out, run)[:, : _pictures(model)].abs().mean(-1)
+    made = run()
+    away = (made - made[:, :1]).abs().mean(2)
+    side = model.PATCH
+    change = rearrange(away, "n f (h p) (w q) -> n (f h w) (p q)", p=side, q=side).mean(-1)
     later = torch.arange(_pictures(model)) >= _pictures(model) // len(_FRAMES)
     quiet = change < change[:, later].median()
     return tokens[quiet & later].mean(0)

@@ -1,0 +1,122 @@
+"""Writes evals/targets/README.md: how far Ember is from what it was meant to reach.
+
+phosphene bench targets --backbone ember --out runs/targets-ember
+python docs/targets_table.py runs/targets-ember
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from phosphene.ledger import load_results
+from phosphene.outcome import Bench, problem_of
+from phosphene.result import Result
+from phosphene.statistics import Interval, wilson
+from phosphene.task import Problem
+from phosphene.tasks.bounce import impacts
+
+NEAR = 2 / 64  # sides: two pixels of 64
+ON_TIME = 0.06  # seconds
+
+# What is asked for, by cell.
+WANTED = {
+    "equations, seen pairs": "95 %",
+    "equations, held-out pairs": "60 %",
+    "worked equations, held-out pairs": "60 %",
+    "maze 5x5": "80 %",
+    "maze 7x7": "60 %",
+    "counting to 9": "90 %",
+    "symmetry": "90 %",
+    "bounce, place in the last frame within 2 px": "all",
+    "bounce, impacts with a knock within 60 ms": "90 %",
+}
+TEXT = """# targets: how far is Ember?
+
+`{command}`, then `python docs/targets_table.py RUN`. Weights `{weights}`, begun {created}; plain
+looks, last frame, all parts of the verdict, 95 % Wilson intervals. `answer alone` leaves out
+whether the givens were kept. `random` is a well-drawn random answer on the same items.
+
+| what | n | passed | answer alone | random | wanted |
+| --- | --- | --- | --- | --- | --- |
+{rows}"""
+
+
+def main(run: Path) -> None:
+    bench = load_results(run)
+    rows: list[tuple[str, int, Interval, Interval | None, Interval | None]] = []
+    for cell in dict.fromkeys(r.cell for r in bench.results):
+        here = [r for r in bench.results if r.cell == cell]
+        right = [r.verdicts["last"].answer == "passed" for r in here]
+        passed = [r.passed() for r in here]
+        chance = [r.floors.get("random") == "passed" for r in here]
+        rows.append((_name(here[0]), len(here), *map(_share, (passed, right, chance))))
+    rows += [(name, len(hits), _share(hits), None, None) for name, hits in _bounce(bench)]
+    table = "".join(_line(*row) for row in rows)
+    text = TEXT.format(
+        command=bench.command,
+        weights=bench.fingerprint[:23],
+        created=bench.created[:10],
+        rows=table,
+    )
+    (Path(__file__).parent.parent / "evals/targets/README.md").write_text(text)
+
+
+def _bounce(bench: Bench) -> list[tuple[str, list[bool]]]:
+    """Whether the ball ends within two pixels, and whether each impact is heard in time."""
+    near, heard = [], []
+    for r in bench.results:
+        if r.task != "bounce":
+            continue
+        problem = problem_of(r)
+        evidence = r.verdicts["last"].evidence
+        near.append(_error(problem, evidence["answer"]) <= NEAR)
+        knocks = np.array(evidence["heard"] or [np.inf])
+        seconds = float(bench.asked().frames / bench.asked().fps)
+        heard += [bool(np.abs(knocks - t).min() <= ON_TIME) for t in impacts(problem, seconds)]
+    return [
+        ("bounce, place in the last frame within 2 px", near),
+        ("bounce, impacts with a knock within 60 ms", heard),
+    ]
+
+
+def _error(problem: Problem, answer: list[list[float]] | None) -> float:
+    """How far the ball is from where it should be, in sides."""
+    if answer is None:
+        return np.inf
+    seconds, *place = answer[0]
+    path = np.array([[0.0, *problem.state["position"]], *problem.state["answer"]])
+    true = [np.interp(seconds, path[:, 0], path[:, i]) for i in (1, 2)]
+    return float(np.hypot(*np.subtract(place, true)))
+
+
+def _name(r: Result) -> str:
+    held = "seen pairs" if r.split == "train" else "held-out pairs"
+    names = {
+        "equations": f"equations, {held}",
+        "worked_equations": f"worked equations, {held}",
+        "maze": f"maze {r.fields.get('largest')}x{r.fields.get('largest')}",
+        "counting": "counting to 9",
+    }
+    return names.get(r.task, r.task)
+
+
+def _share(hits: list[bool]) -> Interval:
+    return wilson(sum(hits), len(hits))
+
+
+def _line(
+    name: str, n: int, passed: Interval, right: Interval | None, chance: Interval | None
+) -> str:
+    shares = " | ".join("" if s is None else _said(s) for s in (passed, right, chance))
+    return f"| {name} | {n} | {shares} | {WANTED.get(name, '')} |\n"
+
+
+def _said(share: Interval) -> str:
+    return f"{share.share:.0%} [{share.low:.0%}, {share.high:.0%}]"
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
