@@ -157,14 +157,15 @@ def test_words_and_sound_in_one_stream_are_told_apart():
     with Tap(pipeline, [Read("residual", Look())]):
         pipeline("1 + 2", num_inference_steps=1, output_type="latent")
     frames, words = pipeline.transformer.config.frames, pipeline.transformer.config.text_length
-    pictures = frames * 16
+    side = pipeline.transformer.config.size // pipeline.transformer.PATCH
+    pictures = frames * side**2
     for layout in seen:
         assert layout.frames == frames
         assert np.flatnonzero(layout.part("sound")).tolist() == [
             *range(pictures, pictures + frames)
         ]
         assert layout.part("text").sum() == words
-        assert layout.places[:pictures].tolist() == grid(frames, 4, 4).places.tolist()
+        assert layout.places[:pictures].tolist() == grid(frames, side, side).places.tolist()
 
 
 def attention(**changes: Any) -> AttentionMap:

@@ -162,16 +162,20 @@ def _spatial(
     base = seen(latents)
     if base.ndim != 3 or len(base) != len(latents):
         return None  # no tokens, or frames that lie along the batch
-    columns = []
-    touched = torch.zeros(base.shape[1], dtype=torch.bool)
-    for axis in axes:
-        slices = range(latents.shape[axis])
-        answers = torch.stack([_answer(latents, axis, i, seen, base) for i in slices])
-        touched |= (answers > 0).any(0)
-        columns.append(_ranks(answers))
-    if len(axes) == 2:
-        columns.insert(0, np.zeros(base.shape[1], int))
-    places = np.where(touched.numpy()[:, None], np.stack(columns, 1), -1)
+    answers = [
+        torch.stack([_answer(latents, a, i, seen, base) for i in range(latents.shape[a])])
+        for a in axes
+    ]
+    touched = np.any([(answer > 0).any(0).numpy() for answer in answers], 0)
+    tried = (_placed([ranks(a) for a in answers], touched) for ranks in (_ranks, _ranks_by_strength))
+    return next((layout for layout in tried if layout is not None), None)
+
+
+def _placed(columns: list[np.ndarray], touched: np.ndarray) -> Layout | None:
+    """The layout of tokens with those coordinates, if each part of the picture has one token."""
+    if len(columns) == 2:
+        columns = [np.zeros(len(touched), int), *columns]
+    places = np.where(touched[:, None], np.stack(columns, 1), -1)
     inside = places[places[:, 0] >= 0]
     if not len(inside) or len(np.unique(inside, axis=0)) != len(inside):
         return None
@@ -191,7 +195,7 @@ def _answer(
     slice_ = changed.select(axis, index)
     wave = torch.linspace(-1, 2, slice_[0].numel(), device=slice_.device, dtype=slice_.dtype)
     slice_ += wave.reshape(slice_[0].shape)
-    return (seen(changed) - base).float().abs().amax((0, 2)).cpu()
+    return (seen(changed) - base).float().abs().mean((0, 2)).cpu()
 
 
 def _ranks(answers: torch.Tensor) -> np.ndarray:
@@ -210,6 +214,24 @@ def _ranks(answers: torch.Tensor) -> np.ndarray:
     rank = np.empty(len(kinds), int)
     rank[order] = np.arange(len(kinds)) - int((~kinds.any(1)).any())
     return rank[which]
+
+
+def _ranks_by_strength(answers: torch.Tensor) -> np.ndarray:
+    """Coordinate of each token along one axis, where a norm over the picture or a deep stem lets
+    every slice move every token a little: by the slices that move it most.
+
+    Args:
+        answers: `(slices, tokens)`.
+    """
+    weights = (answers - answers.median(0).values).clamp_min(0).square().numpy()
+    centre = (np.arange(len(weights))[:, None] * weights).sum(0) / np.maximum(weights.sum(0), 1e-30)
+    touched = weights.any(0)
+    rank = np.zeros(len(centre), int)
+    order = np.flatnonzero(touched)[np.argsort(centre[touched], kind="stable")]
+    gaps = np.diff(centre[order])
+    # Tokens of one coordinate lie close together, those of the next one a patch further.
+    rank[order] = np.concatenate([[0], np.cumsum(gaps > gaps.max(initial=0) / 4)])
+    return rank
 
 
 def _packed(
