@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn as nn
+import torch.nn.functional as F
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.attention_dispatch import dispatch_attention_fn
 from diffusers.models.cache_utils import CacheMixin
@@ -31,6 +32,16 @@ class EmberOutput(BaseOutput):
     audio_sample: torch.Tensor
 
 
+class EmberNorm(nn.RMSNorm):
+    """RMSNorm in the precision of what comes in, for which there is one fused operation."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width, eps=1e-6)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.rms_norm(x, self.normalized_shape, self.weight.to(x.dtype), self.eps)
+
+
 class EmberAttention(nn.Module):
     """Self-attention with normalised queries and keys over `(b, n, dim)`."""
 
@@ -38,8 +49,8 @@ class EmberAttention(nn.Module):
         super().__init__()
         self.heads = heads
         self.to_qkv = nn.Linear(dim, 3 * dim, bias=False)
-        self.norm_q = nn.RMSNorm(dim // heads, eps=1e-6)
-        self.norm_k = nn.RMSNorm(dim // heads, eps=1e-6)
+        self.norm_q = EmberNorm(dim // heads)
+        self.norm_k = EmberNorm(dim // heads)
         self.to_out = nn.Linear(dim, dim, bias=False)
 
     def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
@@ -54,9 +65,9 @@ class EmberBlock(nn.Module):
 
     def __init__(self, dim: int, heads: int, activation: nn.Module | None = None) -> None:
         super().__init__()
-        self.norm1 = nn.RMSNorm(dim, eps=1e-6)
+        self.norm1 = EmberNorm(dim)
         self.attn = EmberAttention(dim, heads)
-        self.norm2 = nn.RMSNorm(dim, eps=1e-6)
+        self.norm2 = EmberNorm(dim)
         bend = activation or nn.GELU(approximate="tanh")
         self.ff = nn.Sequential(nn.Linear(dim, 4 * dim), bend, nn.Linear(4 * dim, dim))
 
@@ -124,7 +135,7 @@ class EmberTransformer(ModelMixin, ConfigMixin, CacheMixin):
         self.transformer_blocks = nn.ModuleList(
             EmberBlock(dim, heads, SquaredReLU()) for _ in range(depth)
         )
-        self.norm_out = nn.RMSNorm(dim, eps=1e-6)
+        self.norm_out = EmberNorm(dim)
         self.hand = EmberHand(half, fine, dim)
         self.audio_out = _head(dim, audio_dim)
         nn.init.normal_(self.text_embedding.weight, std=0.5)
