@@ -5,6 +5,7 @@ phosphene demo --clips 100 && python docs/readme_picture.py demo assets/readme/e
 
 import json
 import sys
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +19,9 @@ def main(demo: Path, out: Path) -> None:
     place = {record.index: run.path(record) for record in run.records() if record.file}
     clips = json.loads((demo / "summary.json").read_text())[0]["right"]["n"]
     columns = []
-    for scene in (0, 1):
+    for scenes in ((0, 2), (1, 3)):
         strips = []
-        for i in range(2):
+        for scene, i in product(scenes, range(2)):
             frames = load(place[scene * 2 * clips + i]).frames
             assert frames is not None
             framed = np.pad(frames[[0, 2, 4, 6, 8]], ((0, 0), (2, 2), (2, 2), (0, 0)))

@@ -12,7 +12,7 @@ from tapped import FAMILIES, PACKED, built, call, flat, same, state  # noqa: E40
 
 from phosphene.tap import Address, Frames, Layout, Mean, Read, Reducer, Tap  # noqa: E402
 from phosphene.tap.layout import coverage, grid  # noqa: E402
-from phosphene.tap.locate import told  # noqa: E402
+from phosphene.tap.locate import find, told  # noqa: E402
 from phosphene.tap.replay import replaying  # noqa: E402
 from phosphene.testing import tiny  # noqa: E402
 
@@ -216,3 +216,34 @@ def test_reading_blocks_without_layout_costs_no_trial(monkeypatch):
     monkeypatch.setattr(follow, "find", lambda *a: pytest.fail("looked for a layout"))
     with Tap(built("wan_i2v"), [Read("residual", Mean())]):
         call("wan_i2v", height=48, width=64)
+
+
+class _Coupled(torch.nn.Module):
+    """Patches of pictures that are normalised whole: each pixel moves every token a little."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = torch.nn.GroupNorm(1, 3)
+        self.embed = torch.nn.Conv2d(3, 32, 10, stride=8, padding=1)
+        self.block = torch.nn.Linear(32, 32)
+
+    def forward(self, hidden_states: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
+        frames = hidden_states.shape[1]
+        seen = self.embed(self.norm(hidden_states.flatten(0, 1))).flatten(2).transpose(1, 2)
+        tokens = seen.unflatten(0, (-1, frames)).flatten(1, 2)
+        return self.block(torch.cat([tokens, torch.ones_like(tokens[:, :4])], 1))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_tokens_of_pictures_that_are_normalised_whole_are_placed_by_what_moves_them_most(seed):
+    torch.manual_seed(seed)
+    model, rows, columns = _Coupled(), 4, 8
+    call = {
+        "hidden_states": torch.randn(1, 3, 3, 8 * rows, 8 * columns),
+        "timestep": torch.ones(1),
+    }
+    found = find(model, model.block, call)
+    assert found is not None
+    inside = found.places[:, 0] >= 0
+    assert inside.tolist() == [True] * 3 * rows * columns + [False] * 4
+    assert found.places[inside].tolist() == grid(3, rows, columns).places.tolist()

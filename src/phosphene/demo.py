@@ -31,14 +31,12 @@ class Scene:
         blurb: what to look and listen for.
         task: the task's name.
         fields: its difficulty: what the shipped weights were trained on.
-        described: the prompt says in words what the first frame shows.
     """
 
     title: str
     blurb: str
     task: str
     fields: Mapping[str, Any] = field(default_factory=dict)
-    described: bool = False
 
 
 SCENES = (
@@ -47,21 +45,28 @@ SCENES = (
         "The first frame shows a sum or difference; the video writes the answer and the tones "
         "spell it. Held-out pairs were never trained on, in either order.",
         "equations",
-        {"largest": 4, "variety": 0.0},
+        {"largest": 9, "variety": 0.0},
+    ),
+    Scene(
+        "Worked out in dots",
+        "The same, but both numbers are laid out in dots first, which move with a knock, two at a "
+        "time, until what is left can be read.",
+        "worked_equations",
+        {"largest": 9, "variety": 0.0},
     ),
     Scene(
         "Mirror",
         "The painted half of a pattern is mirrored at the line, with a tone for each cell. "
         "Held-out patterns were never trained on.",
         "symmetry",
-        {"cells": 4, "colours": 1, "axes": "v", "variety": 0.0},
+        {"cells": 4, "colours": 1, "axes": "vh", "variety": 0.0},
     ),
     Scene(
-        "Equations, told in words",
-        "The same, but the prompt also names the equation, so that nothing has to be read.",
-        "equations",
-        {"largest": 4, "variety": 0.0},
-        described=True,
+        "Maze",
+        "The way from the green dot to the red one grows cell by cell; blips spell its turns. "
+        "Held-out mazes were never trained on.",
+        "maze",
+        {"smallest": 3, "largest": 4, "variety": 0.0},
     ),
 )
 
@@ -136,11 +141,9 @@ def _make(out: Path, clips: int, quiet: bool) -> list[Exhibit]:
         task = tasks.get(scene.task)(**scene.fields)
         splits: tuple[Split, ...] = ("train", "test")
         for problem in (task.sample(FIRST_SEED + i, s) for s in splits for i in range(clips)):
-            prompt = problem.caption if scene.described else problem.prompts[0]
             first = task.first_frame(problem, Canvas())
-            dealt.append(
-                (scene, task, problem, Request(prompt, first_frame=first, index=len(dealt)))
-            )
+            request = Request(problem.prompts[0], first_frame=first, index=len(dealt))
+            dealt.append((scene, task, problem, request))
     fresh: dict[int, Clip] = {}
 
     def keep(event: Event) -> None:

@@ -167,7 +167,9 @@ def _spatial(
         for a in axes
     ]
     touched = np.any([(answer > 0).any(0).numpy() for answer in answers], 0)
-    tried = (_placed([ranks(a) for a in answers], touched) for ranks in (_ranks, _ranks_by_strength))
+    tried = (
+        _placed([ranks(a) for a in answers], touched) for ranks in (_ranks, _ranks_by_strength)
+    )
     return next((layout for layout in tried if layout is not None), None)
 
 
