@@ -18,7 +18,7 @@ HERE = Path(__file__).parent.parent / "evals"
 
 
 def main() -> None:
-    for folder in sorted(HERE.glob("*/results")):
+    for folder in sorted({path.parent for path in HERE.glob("*/results/*.parquet")}):
         text = f"# {folder.parent.name}: results\n"
         for path in sorted(folder.glob("*.parquet")):
             text += _table(folder.parent.name, path)

@@ -1,7 +1,9 @@
 """Writes evals/targets/README.md: how far Ember is from what it was meant to reach.
 
-phosphene bench targets --backbone ember --out runs/targets-ember
-python docs/targets_table.py runs/targets-ember
+phosphene bench targets --backbone ember --out runs/targets-together
+phosphene bench targets --backbone ember --out runs/targets-frames --steps 2 \\
+  --set schedule=frame-by-frame
+python docs/targets_table.py runs/targets-together runs/targets-frames
 """
 
 from __future__ import annotations
@@ -35,17 +37,26 @@ WANTED = {
 }
 TEXT = """# targets: how far is Ember?
 
-`{command}`, then `python docs/targets_table.py RUN`. Weights `{weights}`, begun {created}; plain
-looks, last frame, all parts of the verdict, 95 % Wilson intervals. `answer alone` leaves out
-whether the givens were kept. `random` is a well-drawn random answer on the same items.
+Plain looks, last frame, all parts of the verdict, 95 % Wilson intervals. `answer alone` leaves out
+whether the givens were kept and the way was legal. `random` is a well-drawn random answer on the
+same items. `python docs/targets_table.py RUN ...` wrote this.
+"""
+RUN = """
+## {title}
+
+`{command}`; weights `{weights}`, begun {created}.
 
 | what | n | passed | answer alone | random | wanted |
 | --- | --- | --- | --- | --- | --- |
 {rows}"""
 
 
-def main(run: Path) -> None:
-    bench = load_results(run)
+def main(runs: list[Path]) -> None:
+    text = TEXT + "".join(_section(load_results(run)) for run in runs)
+    (Path(__file__).parent.parent / "evals/targets/README.md").write_text(text)
+
+
+def _section(bench: Bench) -> str:
     rows: list[tuple[str, int, Interval, Interval | None, Interval | None]] = []
     for cell in dict.fromkeys(r.cell for r in bench.results):
         here = [r for r in bench.results if r.cell == cell]
@@ -54,14 +65,14 @@ def main(run: Path) -> None:
         chance = [r.floors.get("random") == "passed" for r in here]
         rows.append((_name(here[0]), len(here), *map(_share, (passed, right, chance))))
     rows += [(name, len(hits), _share(hits), None, None) for name, hits in _bounce(bench)]
-    table = "".join(_line(*row) for row in rows)
-    text = TEXT.format(
+    one_by_one = "frame-by-frame" in bench.command
+    return RUN.format(
+        title="One frame after another" if one_by_one else "All frames together",
         command=bench.command,
         weights=bench.fingerprint[:23],
         created=bench.created[:10],
-        rows=table,
+        rows="".join(_line(*row) for row in rows),
     )
-    (Path(__file__).parent.parent / "evals/targets/README.md").write_text(text)
 
 
 def _bounce(bench: Bench) -> list[tuple[str, list[bool]]]:
@@ -119,4 +130,4 @@ def _said(share: Interval) -> str:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main([Path(run) for run in sys.argv[1:]])
