@@ -15,9 +15,9 @@ from typing import Any
 RESULTS = Path(__file__).parent.parent / "evals/emergence/results"
 TEXT = """# emergence: results
 
-`phosphene bench emergence --backbone ember --checkpoint all --steps 4`, plain looks, last frame, all
-parts of the verdict, one sample an item, {n} items a cell; 95 % Wilson intervals. Cells that end in
-`-seen` are of the training split. `emergence.html` draws the curves.
+`phosphene bench emergence --backbone ember --checkpoint all --steps 4`; plain looks, last frame,
+all parts of the verdict, one sample an item, {n} items a cell; 95 % Wilson intervals. Cells that
+end in `-seen` are of the training split. `emergence.html` draws the curves.
 
 | cell | {names} | random |
 | --- |{rules} --- |

@@ -75,10 +75,10 @@ def test_every_checkpoint_is_put_to_the_suite_and_a_second_call_makes_nothing(ru
     assert made == ["b", "a", "large"]
     assert [len(s.bench.results) for s in stages] == [4, 4, 4]
     assert len({s.bench.fingerprint for s in stages}) == 3
-    written = {p: p.stat().st_mtime_ns for p in root.glob("*/samples/**/*") if p.is_file()}
+    written = {p: p.stat().st_mtime_ns for p in root.glob("*/media/*") if p.is_file()}
     assert written
     emergence(*arguments)
-    assert {p: p.stat().st_mtime_ns for p in root.glob("*/samples/**/*") if p.is_file()} == written
+    assert {p: p.stat().st_mtime_ns for p in root.glob("*/media/*") if p.is_file()} == written
 
 
 def test_the_command_says_each_share_with_its_interval_and_draws_a_page(run, tmp_path, capsys):
@@ -93,7 +93,7 @@ def test_the_command_says_each_share_with_its_interval_and_draws_a_page(run, tmp
     page = (tmp_path / "out" / "emergence.html").read_text()
     assert page.count("<polyline") == 5  # chance, and two splits of two sizes
     assert page.count('class="whisker"') == 2 + 2 * 3
-    assert main([*asked, "--checkpoint", "large"]) == 1  # another run's directory
+    assert main([*asked, "--checkpoint", "large"]) == 2  # another run's directory
 
 
 def test_one_checkpoint_is_a_run_like_any_other(run, tmp_path, capsys):

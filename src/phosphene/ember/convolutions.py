@@ -8,6 +8,12 @@ import torch.nn.functional as F
 from einops import rearrange
 
 
+def zero(layer: nn.Module) -> None:
+    """Make a layer put out zeros, until it learns better."""
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+
+
 class EmberConv(nn.Module):
     """Two convolutions added to what came in, `(n, channels, h, w)`: neighbours talk."""
 
@@ -16,8 +22,7 @@ class EmberConv(nn.Module):
         self.norm = nn.GroupNorm(1, channels)
         self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
-        nn.init.zeros_(self.conv2.weight)
-        nn.init.zeros_(self.conv2.bias)
+        zero(self.conv2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x + self.conv2(self.conv1(self.norm(x)).relu())
@@ -75,8 +80,7 @@ class EmberHand(nn.Module):
         self.conv3 = nn.Conv2d(half, half, 3, padding=1)
         self.to_pixels = nn.Conv2d(half, 4 * 4, 3, padding=1)
         # Zero at first, so training starts from a still picture.
-        nn.init.zeros_(self.to_pixels.weight)
-        nn.init.zeros_(self.to_pixels.bias)
+        zero(self.to_pixels)
 
     def forward(
         self, tokens: torch.Tensor, half: torch.Tensor, fine: torch.Tensor

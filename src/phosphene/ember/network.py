@@ -21,7 +21,7 @@ from diffusers.models.cache_utils import CacheMixin
 from diffusers.models.modeling_utils import ModelMixin
 from diffusers.utils import BaseOutput
 
-from phosphene.ember.convolutions import EmberEye, EmberHand
+from phosphene.ember.convolutions import EmberEye, EmberHand, zero
 
 
 @dataclass
@@ -253,8 +253,7 @@ def _earlier(given: torch.Tensor) -> torch.Tensor:
 def _head(dim: int, out: int) -> nn.Sequential:
     """Two layers from tokens to rows of sound; zero at first: training starts from silence."""
     last = nn.Linear(2 * dim, out)
-    nn.init.zeros_(last.weight)
-    nn.init.zeros_(last.bias)
+    zero(last)
     return nn.Sequential(nn.Linear(dim, 2 * dim), SquaredReLU(), last)
 
 
