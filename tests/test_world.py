@@ -22,7 +22,7 @@ from phosphene.ember.world import LEVELS, WORDINGS, Family, World
 from phosphene.errors import PhospheneError
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs/train").glob("ember-*.yaml"))
-SUITE = [path for path in CONFIGS if path.stem != "ember-cpu"]
+SUITE = [path for path in CONFIGS if not path.stem.endswith("-cpu")]
 
 
 def _world(**fields):
