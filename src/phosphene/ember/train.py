@@ -49,9 +49,12 @@ class _Run:
 
     def __init__(self, config: TrainConfig, on_event: Callable[[dict], None]) -> None:
         from accelerate import Accelerator
+        from accelerate.state import AcceleratorState
 
         self.config = config
         bf16 = multiplies_bf16() if config.bf16 is None else config.bf16
+        # A process may train more than once, in other precisions; accelerate remembers the first.
+        AcceleratorState._reset_state()
         self.accelerator = Accelerator(mixed_precision="bf16" if bf16 else "no")
         self.device = self.accelerator.device
         torch.manual_seed(config.seed)
