@@ -1,6 +1,7 @@
 """Draw the README's picture from a demo: the first two of each scene, not the best.
 
-phosphene demo --clips 100 && python docs/readme_picture.py demo assets/readme/ember.png
+phosphene demo --clips 3 --out runs/demo
+python docs/readme_picture.py runs/demo assets/readme/ember.png
 """
 
 import json
@@ -27,7 +28,7 @@ def main(demo: Path, out: Path) -> None:
             framed = np.pad(frames[[0, 2, 4, 6, 8]], ((0, 0), (2, 2), (2, 2), (0, 0)))
             strips.append(np.concatenate(list(framed), 1))
         columns.append(np.concatenate(strips, 0))
-    picture = Image.fromarray(np.concatenate(columns, 0))
+    picture = Image.fromarray(np.concatenate(columns, 1))
     picture.resize((picture.width * 2, picture.height * 2), Image.Resampling.NEAREST).save(out)
 
 
