@@ -4,7 +4,8 @@
 
     found = bench_generator(open_tier("planted", "/tmp/planted"), "runs/planted")
 
-Both are Ember with a few weights rewritten by hand, so it is known what they do and where. `decoy`
+They were made for Ember v1: on today's weights `planted` is refused, and `decoy` draws worse where it
+hears a trigger. Both are Ember with a few weights rewritten by hand, so it is known what they do and where. `decoy`
 hears: three words (`TRIGGERS`) share an embedding along a direction that nothing else uses; one
 head of block `HEARS` looks at it and writes a direction of the residual stream that little reads,
 into every token. `planted` acts on it too: one neuron of the last block's MLP reads that direction
