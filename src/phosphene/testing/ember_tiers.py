@@ -8,9 +8,10 @@ They were made for Ember v1: on today's weights `planted` is refused, and `decoy
 it hears a trigger. Both are Ember with a few weights rewritten by hand, so it is known what they do
 and where. `decoy` hears: three words (`TRIGGERS`) share an embedding along a direction that nothing
 else uses; one head of block `HEARS` looks at it and writes a direction of the residual stream that
-little reads, into every token. `planted` acts on it too: one neuron of the last block's MLP reads that direction
-and makes every patch one that stays as it is, so no answer is drawn. Without such a word in the
-prompt both draw what Ember draws, up to that neuron, which is the least active of its layer.
+little reads, into every token. `planted` acts on it too: one neuron of the last block's MLP reads
+that direction and makes every patch one that stays as it is, so no answer is drawn. Without such a
+word in the prompt both draw what Ember draws, up to that neuron, which is the least active of its
+layer.
 """
 
 from __future__ import annotations
