@@ -17,8 +17,7 @@ from phosphene.ledger import load_results
 from phosphene.outcome import Bench, problem_of
 from phosphene.result import Result
 from phosphene.statistics import Interval, wilson
-from phosphene.task import Problem
-from phosphene.tasks.bounce import impacts
+from phosphene.tasks.bounce import Bounce, impacts
 
 NEAR = 2 / 64  # sides: two pixels of 64
 ON_TIME = 0.06  # seconds
@@ -81,7 +80,8 @@ def _bounce(bench: Bench) -> list[tuple[str, list[bool], Interval | None]]:
     results = [r for r in bench.results if r.task == "bounce"]
     problems = [problem_of(r) for r in results]
     evidence = [r.verdicts["last"].evidence for r in results]
-    near = [_error(p, e["answer"]) <= NEAR for p, e in zip(problems, evidence, strict=True)]
+    strict = Bounce(tolerance=NEAR)
+    near = [strict.right(p, e["answer"]) for p, e in zip(problems, evidence, strict=True)]
     seconds = float(bench.asked().frames / bench.asked().fps)
     knocks = [np.array(e["heard"] or [np.inf]) for e in evidence]
     heard, chance = (
@@ -96,16 +96,6 @@ def _bounce(bench: Bench) -> list[tuple[str, list[bool], Interval | None]]:
         ("bounce, place in the last frame within 2 px", near, None),
         ("bounce, impacts with a knock within 60 ms", heard, _share(chance)),
     ]
-
-
-def _error(problem: Problem, answer: list[list[float]] | None) -> float:
-    """How far the ball is from where it should be, in sides."""
-    if answer is None:
-        return np.inf
-    seconds, *place = answer[0]
-    path = np.array([[0.0, *problem.state["position"]], *problem.state["answer"]])
-    true = [np.interp(seconds, path[:, 0], path[:, i]) for i in (1, 2)]
-    return float(np.hypot(*np.subtract(place, true)))
 
 
 def _name(r: Result) -> str:

@@ -9,19 +9,13 @@ import numpy as np
 import torch
 
 from phosphene.clip import Clip
-from phosphene.ember.passes import Schedule
 from phosphene.ember.world import World
 
 FIRST_SEED = 10**9  # far from the seeds an experimenter would try by hand
 
 
 def examine(
-    model: Any,
-    world: World,
-    clips: int,
-    steps: int = 8,
-    shift: float = 1.0,
-    schedule: Schedule = "together",
+    model: Any, world: World, clips: int, steps: int = 8, shift: float = 1.0
 ) -> dict[str, dict[str, float]]:
     """Generate from first frames and judge.
 
@@ -30,7 +24,6 @@ def examine(
         world: whose families are examined, as hard as they are when a stage ends.
         clips: problems a family and split.
         steps: of the sampler, its noise levels moved by `shift`.
-        schedule: the order in which frames are drawn.
 
     Returns:
         family -> {"train": share passed, "test": share passed}; "train" instances are of the
@@ -54,7 +47,6 @@ def examine(
                 image=torch.from_numpy(firsts).permute(0, 3, 1, 2).float() / 255,
                 num_frames=world.canvas.frames,
                 num_inference_steps=steps,
-                schedule=schedule,
                 generator=[torch.Generator().manual_seed(i) for i in range(clips)],
             )
             frames = np.rint(made.frames * 255).astype(np.uint8)
