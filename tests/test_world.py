@@ -18,7 +18,7 @@ from phosphene.ember.data import Batches, Drawn
 from phosphene.ember.settings import TrainConfig
 from phosphene.ember.shards import Shards, Shelf, write_shards
 from phosphene.ember.words import word_ids
-from phosphene.ember.world import LEVELS, WORDINGS, Family, World
+from phosphene.ember.world import LEVELS, Family, World
 from phosphene.errors import PhospheneError
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs/train").glob("ember-*.yaml"))
@@ -69,7 +69,7 @@ def test_shares_and_words_come_out_as_asked():
     views = [world.view(0, i) for i in range(4000)]
     hidden = np.array([not v.given[0] for v in views])
     silent = np.array([v.wording is None for v in views])
-    told = np.array([v.wording == WORDINGS for v in views])
+    told = np.array([v.wording == world.wordings for v in views])
     both = np.array([v.given[-1] for v in views])
     assert abs(hidden.mean() - 0.2) < 0.03
     assert abs(silent.mean() - 0.8 * 0.25) < 0.03
@@ -134,7 +134,7 @@ def test_example_says_a_prompt_or_the_caption_of_its_own_problem():
     dealt = world.tasks()
     for i in range(20):
         example, (_, problem) = world.example(1, i, dealt), world.deal(1, i, dealt)
-        texts = [*problem.prompts[:WORDINGS], problem.caption]
+        texts = [*problem.prompts[: world.wordings], problem.caption]
         said = word_ids(texts, 20, world.vocabulary).numpy()[world.view(1, i).wording]
         assert np.array_equal(example["words"], said)
 

@@ -73,3 +73,23 @@ def restore(
                 state.setdefault(int(parameter), {})[name] = value
         optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
     return progress
+
+
+def start(pipeline: Path, model: torch.nn.Module) -> int:
+    """Load an exported pipeline's weights into `model`, in place; return its count of examples.
+
+    Raises:
+        PhospheneError: there is no such pipeline, or its weights have other shapes.
+    """
+    from phosphene.ember.network import EmberTransformer
+
+    try:
+        read: Any = EmberTransformer.from_pretrained(pipeline, subfolder="transformer")
+        model.load_state_dict({k: v.float() for k, v in read.state_dict().items()})
+        return json.loads((pipeline / "training.json").read_text())["samples"]
+    except (OSError, KeyError, RuntimeError) as error:
+        said = str(error).splitlines()[0]
+        raise PhospheneError(
+            f"start: {pipeline} can't be gone on from ({said}); name a directory that training "
+            "exported, of the same model"
+        ) from error

@@ -39,6 +39,10 @@ class TrainConfig:
         out: directory for the checkpoint, the log, the page of plots and the exported weights.
         stages: the curriculum, in order.
         model: arguments of `EmberTransformer`.
+        start: directory of an exported pipeline to go on from where `out` holds no checkpoint yet:
+            its weights and its count of examples, with optimisers that begin afresh.
+        looks: fewest and most looks, where each step draws its own number between them: what has
+            learned to go on looking can be given longer to think. None for the model's own.
         batch: examples a step, on each process.
         seed: of weights, data and noise.
         pure_noise: share of examples trained at full noise, where the answer is decided: there
@@ -63,6 +67,8 @@ class TrainConfig:
     out: Path
     stages: tuple[Stage, ...]
     model: Mapping[str, Any] = field(default_factory=dict)
+    start: Path | None = None
+    looks: tuple[int, int] | None = None
     batch: int = 32
     seed: int = 0
     pure_noise: float = 0.5
@@ -94,6 +100,8 @@ class TrainConfig:
                 f"train config wants own_levels in 0..1 and shift > 0; "
                 f"got {self.own_levels}, {self.shift}"
             )
+        if self.looks and not 0 < self.looks[0] <= self.looks[1]:
+            raise PhospheneError(f"looks wants two numbers, 0 < fewest <= most; got {self.looks}")
         reads = self.model.get("text_length", TEXT_LENGTH)
         for i, stage in enumerate(self.stages):
             if stage.world.text_length != reads:

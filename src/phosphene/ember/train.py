@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from phosphene.ember import checkpoint
@@ -60,10 +61,11 @@ class _Run:
         torch.manual_seed(config.seed)
         self.plain = EmberTransformer(**config.model)
         self.optimisers = _optimisers(self.plain, config)
-        average = {k: v.clone() for k, v in self.plain.state_dict().items()}
         config.out.mkdir(parents=True, exist_ok=True)
         self.saved = config.out / "checkpoint.safetensors"
-        self.done = 0
+        begun = checkpoint.start(config.start, self.plain) if config.start else 0
+        self.done = begun
+        average = {k: v.clone() for k, v in self.plain.state_dict().items()}
         if self.saved.exists():
             progress = checkpoint.restore(self.saved, self.plain, average, self.optimisers)
             self.done = progress["samples"]
@@ -71,7 +73,7 @@ class _Run:
         self.model, *self.wrapped = self.accelerator.prepare(self.plain, *self.optimisers)
         # The noise too: it is hundreds of small operations, one where they are fused.
         self.losses: Any = torch.compile(losses) if config.compile else losses
-        self.ends = [0]
+        self.ends = [begun]
         for stage in config.stages:
             _, per_step = self.sizes(stage)
             self.ends.append(self.ends[-1] + stage.samples // per_step * per_step)
@@ -127,6 +129,10 @@ class _Run:
         for optimiser in self.wrapped:
             for group in optimiser.param_groups:
                 group["lr"] = lr
+        if self.config.looks:
+            fewest, most = self.config.looks
+            rng = np.random.default_rng([self.config.seed, self.done])
+            self.plain.eye.looks = int(rng.integers(fewest, most + 1))
         found = self.losses(self.model, batch, self.config)
         self.accelerator.backward(found["loss"])
         self.accelerator.clip_grad_norm_(self.plain.parameters(), 1.0)

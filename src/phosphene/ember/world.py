@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import cycle, islice
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,6 @@ from phosphene.task import Canvas, Problem, Task, tasks
 HOP = 125  # samples between the blocks of the sound transform
 SOUND_SCALE = 1 / 3  # brings sounding rows of the transform to about the range of pixels
 LEVELS = 16  # steps in which fields that are ranges move over a stage
-WORDINGS = 3  # kept of each problem's prompts; the caption is one more
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,25 @@ class Family:
         task: name of the task; the family's own when empty.
         fields: the task's fields. A range `[from, to]` moves linearly over a stage; one of whole
             numbers stays whole.
-        stepwise: the world's, where this family wants another.
+        said: more wordings of the request, after the task's own; the world's `wordings` says how
+            many of them all are heard.
+        stepwise, wordless, misheard: the world's, where this family wants another. Where two
+            families begin with the same picture, the one that is to be drawn unless words ask for
+            the other may be wordless and misheard, the other not.
     """
 
     share: float = 1.0
     task: str = ""
     fields: Mapping[str, Any] = field(default_factory=dict)
+    said: Sequence[str] = ()
     stepwise: float | None = None
+    wordless: float | None = None
+    misheard: float | None = None
+
+    def over(self, world: World, name: str) -> float:
+        """A setting that a family may have of its own, or else the world's."""
+        own = getattr(self, name)
+        return getattr(world, name) if own is None else own
 
 
 @dataclass(frozen=True)
@@ -63,6 +75,8 @@ class World:
         wordless: share of examples with an empty prompt, for classifier-free guidance.
         misheard: share of a prompt's words that another word stands for, so that wordings it
             never read don't mislead.
+        wordings: how many of each family's wordings are heard; they are gone round where there are
+            fewer.
         text_length: words kept of a prompt.
         vocabulary: rows of the word embedding.
         canvas: what clips are drawn on.
@@ -79,6 +93,7 @@ class World:
     captioned: float = 0.0
     wordless: float = 0.1
     misheard: float = 0.0
+    wordings: int = 3
     text_length: int = 12
     vocabulary: int = 2048
     canvas: Canvas = field(default_factory=Canvas)
@@ -117,9 +132,12 @@ class World:
     def digest(self) -> str:
         """Names what is drawn, whatever is then shown of it."""
         drawn = (
-            [[n, f.task or n, f.share, self._fields(n)] for n, f in self.families.items()],
+            [
+                [n, f.task or n, f.share, list(f.said), self._fields(n)]
+                for n, f in self.families.items()
+            ],
             asdict(self.canvas),
-            (self.text_length, self.vocabulary, LEVELS, WORDINGS, SOUND_SCALE),
+            (self.text_length, self.vocabulary, LEVELS, self.wordings, SOUND_SCALE),
         )
         return hashlib.sha256(json.dumps(drawn, default=str).encode()).hexdigest()[:16]
 
@@ -142,7 +160,7 @@ class World:
 
         Returns:
             frames uint8 `(f, h, w, 3)`, sound float32 `(f, n)`, words int32
-            `(WORDINGS + 1, text_length)` with the caption last, family: its place in `families`.
+            `(wordings + 1, text_length)` with the caption last, family: its place in `families`.
         """
         name, problem = self.deal(seed, index, dealt)
         total = self.canvas.frames
@@ -152,7 +170,8 @@ class World:
         if track is None:
             raise PhospheneError(f"world.families: {name} has no sound; choose a task that has")
         rows = to_rows(torch.from_numpy(track), total, HOP)[0] * SOUND_SCALE
-        texts = [*problem.prompts[:WORDINGS], problem.caption]
+        said = [*problem.prompts, *self.families[name].said]
+        texts = [*islice(cycle(said), self.wordings), problem.caption]
         return {
             "frames": np.rint(pictures).clip(0, 255).astype(np.uint8),
             "sound": rows.numpy()[ids],
@@ -166,7 +185,7 @@ class World:
         Args:
             family: of the clip that is shown, where it isn't the one dealt for this number.
         """
-        own = self.families[family or self._turn(np.random.default_rng([seed, index]))].stepwise
+        own = self.families[family or self._turn(np.random.default_rng([seed, index]))]
         # One more word than `deal` has: other numbers than those the clip is dealt from.
         rng = np.random.default_rng([seed, index, 1])
         total = self.canvas.frames
@@ -177,10 +196,10 @@ class World:
                 self.both_ends,
                 self.finished,
                 self.continued,
-                self.stepwise if own is None else own,
+                own.over(self, "stepwise"),
                 0.5,
                 self.captioned,
-                self.wordless,
+                own.over(self, "wordless"),
             )
         )
         given = np.zeros(self.frames, bool)
@@ -195,9 +214,9 @@ class World:
             if not text_only:
                 given[: rng.integers(2, self.frames) if continued else 1] = True
                 given[-1] |= both_ends
-        wording = WORDINGS if text_only or captioned else int(rng.integers(WORDINGS))
+        wording = self.wordings if text_only or captioned else int(rng.integers(self.wordings))
         others = rng.integers(1, self.vocabulary, self.text_length)
-        wrong = rng.random(self.text_length) < (0 if text_only else self.misheard)
+        wrong = rng.random(self.text_length) < (0 if text_only else own.over(self, "misheard"))
         return View(
             frame_ids=np.concatenate([[0], later]),
             given=given,

@@ -63,7 +63,8 @@ class WorkedEquations(Equations):
         problem = super().sample(seed, split)
         # Room for the dots below.
         state = {**problem.state, "dy": min(problem.state["dy"], 0.0)}
-        return replace(problem, prompts=PROMPTS, state=state)
+        caption = f"{problem.caption} with dots"
+        return replace(problem, prompts=PROMPTS, caption=caption, state=state)
 
     def film(self, problem: Problem, canvas: Canvas, times: np.ndarray) -> np.ndarray:
         s, size = problem.state, canvas.size
