@@ -186,6 +186,47 @@ def test_killed_and_resumed_training_has_the_uninterrupted_loss_curve(tmp_path):
     assert len(_curve(whole)) == 5
 
 
+def test_training_goes_on_from_exported_weights_with_fresh_examples(tmp_path):
+    first = replace(_config(tmp_path / "first", samples=32), exam_clips=0)
+    kept = train(first)
+    on = replace(first, out=tmp_path / "on", start=kept, looks=(1, 4))
+    train(replace(on, stages=(replace(first.stages[0], samples=16, lr=0.0, lr_end=0.0),)))
+    assert read_progress(on.out / "checkpoint.safetensors")["samples"] == 48
+    was, now = (
+        EmberTransformer.from_pretrained(d, subfolder="transformer").state_dict()
+        for d in (kept, on.out / "pipeline")
+    )
+    assert all(torch.equal(was[k], now[k]) for k in was), "nothing was learned at rate 0"
+    other = replace(on, out=tmp_path / "other", model={**TINY, "dim": 48, "heads": 3})
+    with pytest.raises(PhospheneError, match="start: .* can't be gone on from"):
+        train(other)
+    with pytest.raises(PhospheneError, match="looks wants"):
+        replace(on, looks=(4, 1))
+
+
+def test_looks_drawn_for_each_step_are_drawn_again_after_a_kill(tmp_path):
+    """The number of looks depends on the step alone, so the loss curve stays what it was."""
+
+    def config(out):
+        made = _config(tmp_path / out, samples=120, checkpoint_every=40)
+        return replace(made, looks=(1, 6), exam_clips=0)
+
+    class Kill(Exception):
+        pass
+
+    def stop(record):
+        if record["samples"] >= 80:
+            raise Kill
+
+    train(config("whole"))
+    with pytest.raises(Kill):
+        train(config("cut"), stop)
+    assert read_progress(tmp_path / "cut" / "checkpoint.safetensors")["samples"] == 40
+    train(config("cut"))
+    assert _curve(tmp_path / "cut") == _curve(tmp_path / "whole")
+    assert len(_curve(tmp_path / "whole")) == 3
+
+
 def test_training_learns(tmp_path):
     """On three differences in one look, the loss falls well below the still picture's."""
     config = _config(tmp_path, samples=480, batch=8, checkpoint_every=10**9)

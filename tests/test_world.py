@@ -139,6 +139,29 @@ def test_example_says_a_prompt_or_the_caption_of_its_own_problem():
         assert np.array_equal(example["words"], said)
 
 
+def test_a_familys_own_wordings_are_heard_beside_its_tasks():
+    families = {"equations": Family(said=["add up please"])}
+    world = _world(frames=2, wordings=5, wordless=0.0, text_length=20)
+    world = replace(world, families=families)
+    dealt = world.tasks()
+    heard = {tuple(world.example(1, i, dealt)["words"]) for i in range(80)}
+    _, problem = world.deal(1, 0, dealt)
+    texts = [*problem.prompts, "add up please"]
+    assert heard == {tuple(ids.tolist()) for ids in word_ids(texts, 20, world.vocabulary)}
+    assert len(texts) == 5
+
+
+def test_a_family_may_be_heard_rightly_in_a_world_that_mishears():
+    families = {"equations": Family(wordless=0.0, misheard=0.0), "maze": Family()}
+    world = replace(_world(frames=2, wordless=0.5, misheard=0.5), families=families)
+    for i in range(60):
+        own, other = world.view(0, i, "equations"), world.view(0, i, "maze")
+        assert own.wording is not None
+        assert not own.misheard.any()
+        assert other.misheard.any()
+    assert 20 < sum(world.view(0, i, "maze").wording is None for i in range(60)) < 40
+
+
 def test_a_range_moves_over_the_stage_and_whole_numbers_stay_whole():
     family = Family(fields={"largest": [4, 9]})
     world = World({"equations": family}, fields={"variety": [0.0, 0.6]})
