@@ -141,6 +141,12 @@ def test_pipeline_starts_from_the_given_frames_and_repeats_itself(trained):
     assert run(num_frames=1).frames.shape == (2, 1, 64, 64, 3)
     guided = run(image=first, guidance_scale=3.0)
     assert not np.allclose(guided.frames, run(image=first).frames)
+    own = pipeline.transformer.config.looks
+    assert np.array_equal(run(image=first, looks=own).frames, run(image=first).frames)
+    longer = run(image=first, looks=3 * own)
+    assert not np.array_equal(longer.frames, run(image=first).frames)
+    with pytest.raises(ValueError, match="looks must be 0 or more; got -1"):
+        run(image=first, looks=-1)
     with pytest.raises(ValueError, match="1 to 9 frames; got 10"):
         run(num_frames=10)
     with pytest.raises(ValueError, match="64x64"):

@@ -30,12 +30,7 @@ SMALL = Suite("small", 1, (Entry("symmetry", EASY, items=3),))
 
 def solved(suite):
     """A player that looks the item up by its seed and draws it right."""
-    from phosphene.suite import make_task
-
-    known = {}
-    for item in suite.items():
-        task = make_task(item.cell.task, item.cell.fields)
-        known[item.seed] = (task, task.sample(item.problem_seed, item.cell.split))
+    known = {item.seed: item.deal() for item in suite.items()}
 
     def play(request):
         task, problem = known[request.seed]
@@ -306,6 +301,28 @@ def test_shipped_suites_load_and_deal(name):
     items = suite.items()
     assert len({i.id for i in items}) == len({i.seed for i in items}) == len(items)
     assert suite.about
+
+
+def test_a_suite_may_ask_in_its_own_words(tmp_path):
+    path = tmp_path / "words.yaml"
+    path.write_text(
+        "name: words\nversion: 1\nentries:\n  - {task: maze, items: 3}\n"
+        "  - {task: maze, items: 3, prompts: [get me across, navigate]}\n"
+    )
+    suite = load_suite(path)
+    plain, said = suite.cells()
+    assert (plain.id, said.id, said.title) == ("maze", "maze-said", "maze in other words")
+    asked: list[str] = []
+
+    def player(request):
+        asked.append(request.prompt)
+        return request.first_frame[None].repeat(9, 0)
+
+    bench(suite, player, out=tmp_path / "run")
+    assert asked[3:] == ["get me across", "navigate", "get me across"]
+    assert not set(asked[:3]) & set(asked[3:])
+    own, other = (item.deal()[1] for item in suite.items() if item.number == 0)
+    assert own.state == other.state
 
 
 def test_suite_files_say_what_is_wrong(tmp_path):

@@ -29,7 +29,7 @@ from phosphene.request import Request
 from phosphene.run import Run
 from phosphene.scoring import score
 from phosphene.stage import letterbox
-from phosphene.suite import Item, Suite, load_suite, make_task
+from phosphene.suite import Item, Suite, load_suite
 from phosphene.task import Canvas, Problem, Task
 
 
@@ -158,7 +158,7 @@ def player_of(
             size=min(settings.size) if settings.size else suite.canvas.size,
             frames=settings.frames or suite.canvas.frames,
         )
-        known = {i.seed: (t, p) for i in suite.items() for t, p in [_deal(i)]}
+        known = {i.seed: (t, p) for i in suite.items() for t, p in [i.deal()]}
         return Baseline(name.removeprefix("baseline:"), known, canvas)
     if isinstance(name, str) and re.fullmatch(r"[\w.]+:[\w.]+", name):
         return Function(_imported(name), name)
@@ -184,11 +184,6 @@ def _imported(name: str) -> Callable[[Request], Any]:
     if not callable(found):
         raise PhospheneError(f"backbone {name!r} is not callable; give a function of a Request")
     return found
-
-
-def _deal(item: Item) -> tuple[Task, Problem]:
-    task = make_task(item.cell.task, item.cell.fields)
-    return task, task.sample(item.problem_seed, item.cell.split)
 
 
 def canvas_of(
@@ -232,7 +227,7 @@ def questions(
     for place, item in enumerate(suite.items()):
         if place % n != i - 1 or (settings.limit is not None and item.number >= settings.limit):
             continue
-        task, problem = _deal(item)
+        task, problem = item.deal()
         first = task.first_frame(problem, canvas) if shown else None
         if first is not None and pad is not None:
             first = letterbox(first, *pad)

@@ -13,7 +13,7 @@ from phosphene.errors import PhospheneError
 from phosphene.layouts.four_files import write
 from phosphene.media.disk import write_text
 from phosphene.stage import letterbox
-from phosphene.suite import Item, Suite, load_suite, make_task
+from phosphene.suite import Item, Suite, load_suite
 
 
 def export(
@@ -65,8 +65,7 @@ def _write(
     size: tuple[int, int] | None,
     solutions: bool,
 ) -> tuple[Path, list[dict[str, Any]]]:
-    task = make_task(item.cell.task, item.cell.fields)
-    problem = task.sample(item.problem_seed, item.cell.split)
+    task, problem = item.deal()
     canvas = suite.canvas if size is None else replace(suite.canvas, size=min(size))
     first = task.first_frame(problem, canvas)
     wordings = problem.prompts

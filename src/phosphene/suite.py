@@ -6,13 +6,13 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from phosphene.assets import shipped, shipped_names
 from phosphene.errors import PhospheneError, unknown
-from phosphene.task import Canvas, Split, Task, tasks
+from phosphene.task import Canvas, Problem, Split, Task, tasks
 
 FIRST_SEED = 5 * 10**9  # far from the seeds of training, exams and certificates
 
@@ -29,6 +29,7 @@ class Entry:
         splits: `test` instances were never trained on by construction, `train` ones may have been.
         items: problems in each cell.
         level: place on a difficulty curve of the suite's own making, where there are no rungs.
+        prompts: what is asked, in turn, in place of the task's own wordings.
     """
 
     task: str
@@ -37,6 +38,7 @@ class Entry:
     splits: tuple[Split, ...] = ("test",)
     items: int = 10
     level: int | None = None
+    prompts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.level is not None and self.rungs is not None:
@@ -58,6 +60,7 @@ class Cell:
     level: int | None
     split: Split
     items: int
+    prompts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,12 @@ class Item:
         word = f"{self.cell.task} {json.dumps(dict(self.cell.fields), sort_keys=True)} "
         word += f"{self.cell.split} {self.problem_seed}"
         return int.from_bytes(hashlib.sha256(word.encode()).digest()[:8], "big") >> 1
+
+    def deal(self) -> tuple[Task, Problem]:
+        """The task and the problem, asked for in the suite's words where it has its own."""
+        task = make_task(self.cell.task, self.cell.fields)
+        problem = task.sample(self.problem_seed, self.cell.split)
+        return task, replace(problem, prompts=self.cell.prompts or problem.prompts)
 
 
 @dataclass(frozen=True)
@@ -111,7 +120,8 @@ class Suite:
     @property
     def digest(self) -> str:
         """16 hex digits over everything that decides which items there are."""
-        text = json.dumps([asdict(cell) for cell in self.cells()] + [self.seed], sort_keys=True)
+        cells = [{k: v for k, v in asdict(c).items() if v != ()} for c in self.cells()]
+        text = json.dumps([*cells, self.seed], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def cells(self) -> list[Cell]:
@@ -157,11 +167,14 @@ def _cell(entry: Entry, values: Mapping[str, Any], rung: int | None, split: Spli
     if rung is None:
         words = [f"{k}{v}" for k, v in plain.items() if k != "variety"]
         name += "".join("-" + re.sub(r"[^0-9A-Za-z.]+", "", word) for word in words)
+    if entry.prompts:
+        name += "-said"
     if split == "train":
         name += "-seen"
     title = entry.task.replace("_", " ") + (f" ({told})" if told else "")
+    title += " in other words" if entry.prompts else ""
     level = entry.level if rung is None else rung
-    return Cell(name, title, entry.task, plain, level, split, entry.items)
+    return Cell(name, title, entry.task, plain, level, split, entry.items, entry.prompts)
 
 
 def make_task(name: str, values: Mapping[str, Any]) -> Task:

@@ -32,7 +32,8 @@ class EmberEye(nn.Module):
     """Frames to features at a half and a quarter of the side, and to tokens at an eighth.
 
     A given frame is studied: one convolution is repeated over its features `looks` times, so that
-    what lies far apart can meet before anything is drawn.
+    what lies far apart can meet before anything is drawn. Trained with many numbers of looks, it
+    can be given more than it ever had.
 
     References:
         Can You Learn an Algorithm? Generalizing from Easy to Hard Problems with Recurrent Networks
@@ -49,15 +50,17 @@ class EmberEye(nn.Module):
         self.to_tokens = nn.Conv2d(fine, dim, 3, stride=2, padding=1)
 
     def forward(
-        self, frames: torch.Tensor, studied: torch.Tensor
+        self, frames: torch.Tensor, studied: torch.Tensor, looks: int | None = None
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Frames `(n, 3, h, w)` to features `(n, half, h/2, w/2)` and `(n, fine, h/4, w/4)` and
-        tokens `(n, h/8 * w/8, dim)`; `studied` holds the rows that are studied."""
+        tokens `(n, h/8 * w/8, dim)`; `studied` holds the rows that are studied, `looks` times or as
+        often as the model's own."""
+        looks = self.looks if looks is None else looks
         half = self.to_half(frames).relu()
         fine = self.conv(self.to_fine(half).relu())
-        if self.looks and len(studied):
+        if looks and len(studied):
             thought = fine[studied]
-            for _ in range(self.looks):
+            for _ in range(looks):
                 thought = self.study(thought)
             fine = fine.index_copy(0, studied, thought)
         return half, fine, self.to_tokens(fine).flatten(2).transpose(1, 2)

@@ -30,6 +30,7 @@ def losses(
     model: Callable[..., tuple[torch.Tensor, torch.Tensor]],
     batch: Mapping[str, torch.Tensor],
     config: TrainConfig,
+    looks: int | None = None,
 ) -> dict[str, torch.Tensor]:
     """Weighted error of the predicted clean pictures and sound.
 
@@ -38,6 +39,7 @@ def losses(
     Args:
         model: an `EmberTransformer`, wrapped or not.
         batch: see `View.of`, stacked, with the examples' numbers under `index`.
+        looks: how often given frames are looked over; the model's own number when None.
 
     Returns:
         loss, and its parts picture and sound, `()`.
@@ -59,6 +61,7 @@ def losses(
         batch["words"],
         given,
         batch["frame_ids"],
+        looks,
         return_dict=False,
     )
     clean = noised - s * velocity.float()

@@ -153,6 +153,7 @@ class EmberTransformer(ModelMixin, ConfigMixin, CacheMixin):
         encoder_hidden_states: torch.Tensor,
         given: torch.Tensor | None = None,
         frame_ids: torch.Tensor | None = None,
+        looks: int | None = None,
         return_dict: bool = True,
     ) -> EmberOutput | tuple[torch.Tensor, torch.Tensor]:
         """Velocity of pictures and sound.
@@ -167,6 +168,7 @@ class EmberTransformer(ModelMixin, ConfigMixin, CacheMixin):
             given: bool `(b, f)`: frames that are conditions, not noise, whatever the noise in their
                 rows of sound; their velocity is zero. Those of timestep 0 when None.
             frame_ids: int `(b, f)` places in time; 0..f-1 when None.
+            looks: how often given frames are looked over; the model's own number when None.
         """
         sigma = (timestep / 1000).to(hidden_states.dtype)
         sigma = _by_frame(sigma)
@@ -175,7 +177,7 @@ class EmberTransformer(ModelMixin, ConfigMixin, CacheMixin):
         if not encoder_hidden_states.is_floating_point():
             encoder_hidden_states = self.encode_text(encoder_hidden_states)
         clean, audio_clean = self.predict(
-            hidden_states, audio_hidden_states, sigma, encoder_hidden_states, given, frame_ids
+            hidden_states, audio_hidden_states, sigma, encoder_hidden_states, given, frame_ids, looks
         )
         scale = sigma.clamp_min(1e-3)[:, :, None]
         moving, sounding = ~given[:, :, None, None, None], (sigma > 0)[:, :, None]
@@ -191,6 +193,7 @@ class EmberTransformer(ModelMixin, ConfigMixin, CacheMixin):
         words: torch.Tensor,
         given: torch.Tensor,
         frame_ids: torch.Tensor | None = None,
+        looks: int | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """The clean pictures and sound it expects, shaped like `video` and `audio`.
 
@@ -207,7 +210,7 @@ class EmberTransformer(ModelMixin, ConfigMixin, CacheMixin):
         # Noise says nothing of the answer, so it comes in as faintly as the signal in it.
         signal = (1 - sigma)[..., None]
         share = torch.where(given[..., None], 1.0, signal)[..., None, None]
-        half, fine, seen = self.eye((share * video).flatten(0, 1), _rows(given))
+        half, fine, seen = self.eye((share * video).flatten(0, 1), _rows(given), looks)
         state = torch.where(given[..., None], self.given, level)
         x = seen.unflatten(0, (b, f)) + self.patch_place + (time + state)[:, :, None]
         y = signal * self.audio_in(audio) + self.audio_place + time + level

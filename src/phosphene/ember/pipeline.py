@@ -132,6 +132,7 @@ class EmberPipeline(DiffusionPipeline):
         num_frames: int = 9,
         num_inference_steps: int = 8,
         guidance_scale: float = 1.0,
+        looks: int | None = None,
         generator: torch.Generator | list[torch.Generator] | None = None,
         latents: torch.Tensor | None = None,
         audio_latents: torch.Tensor | None = None,
@@ -155,13 +156,18 @@ class EmberPipeline(DiffusionPipeline):
             num_frames: 1 to 9.
             num_inference_steps: Euler steps; as many for each frame if drawn frame by frame.
             guidance_scale: classifier-free guidance; 1 is off.
+            looks: how often given pictures are looked over before anything is drawn; the model's
+                own number when None. More is longer thought.
             generator: one, or one for each sample.
             latents, audio_latents: the starting noise `(b, f, 3, 64, 64)` and `(b, f, 1000)`.
             output_type: "np", "pt" or "latent" (the sample in -1..1 and the sound's rows).
 
         Raises:
-            ValueError: a size, frame count, number of images or schedule it has no place for.
+            ValueError: a size, frame count, number of images, schedule or number of looks it has
+                no place for.
         """
+        if looks is not None and looks < 0:
+            raise ValueError(f"looks must be 0 or more; got {looks}")
         self.check_inputs(height, width, num_frames)
         prompt = [prompt] if isinstance(prompt, str) else list(prompt)
         batch, device, dtype = len(prompt), self._execution_device, self.transformer.dtype
@@ -185,7 +191,8 @@ class EmberPipeline(DiffusionPipeline):
                     torch.tensor([r == role for r in roles.values()], device=device)
                     for role in ("done", "drawn")
                 )
-                known = {"given": given[:, seen] | done, "frame_ids": seen.expand(batch, -1)}
+                known: dict[str, Any] = {"given": given[:, seen] | done, "looks": looks}
+                known["frame_ids"] = seen.expand(batch, -1)
                 for i, t in enumerate(self.scheduler.timesteps):
                     level = t if drawn.all() else torch.where(drawn, t, 1000.0 * ~done)
                     arguments = (x[:, seen], y[:, seen], level.expand(batch, *level.shape))

@@ -129,11 +129,12 @@ class _Run:
         for optimiser in self.wrapped:
             for group in optimiser.param_groups:
                 group["lr"] = lr
+        looks = None
         if self.config.looks:
             fewest, most = self.config.looks
             rng = np.random.default_rng([self.config.seed, self.done])
-            self.plain.eye.looks = int(rng.integers(fewest, most + 1))
-        found = self.losses(self.model, batch, self.config)
+            looks = int(rng.integers(fewest, most + 1))
+        found = self.losses(self.model, batch, self.config, looks)
         self.accelerator.backward(found["loss"])
         self.accelerator.clip_grad_norm_(self.plain.parameters(), 1.0)
         for optimiser in self.wrapped:
