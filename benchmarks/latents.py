@@ -3,15 +3,15 @@
     OMP_NUM_THREADS=1 python benchmarks/latents.py
 
 A latent generator can draw no better than its autoencoder. Principal components of 8x8 patches are
-the best linear code there is of so many numbers a patch (Eckart and Young, 1936), fitted here on the
-training split of all families together; then solutions of the test split, which all pass as they
-are, are coded, decoded and judged. An autoencoder that is not linear may do better; its errors are
-of the same kind.
+the best linear code there is of so many numbers a patch (Eckart and Young, 1936), fitted here on
+the training split of all families together; then solutions of the test split, which all pass as
+they are, are coded, decoded and judged. An autoencoder that is not linear may do better.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -65,6 +65,11 @@ def passed(task: Task, clips: int, mean: np.ndarray, basis: np.ndarray) -> int:
     return found
 
 
+def say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clips", type=int, default=50, help="solutions judged a family")
@@ -77,11 +82,11 @@ def main() -> None:
     rows = patches(seen)
     mean = rows.mean(0)
     basis = np.linalg.eigh(np.cov(rows.T))[1][:, ::-1].T.astype(np.float32)
-    print(f"solutions that pass after k numbers a patch of {PATCH}x{PATCH}, n = {options.clips}")
+    say(f"solutions that pass after k numbers a patch of {PATCH}x{PATCH}, n = {options.clips}")
     for name, task in dealt.items():
         for k in options.numbers:
             found = passed(task, options.clips, mean, basis[:k])
-            print(f"{name:18} k = {k:3}  {wilson(found, options.clips)}", flush=True)
+            say(f"{name:18} k = {k:3}  {wilson(found, options.clips)}")
 
 
 if __name__ == "__main__":

@@ -204,7 +204,7 @@ def test_training_goes_on_from_exported_weights_with_fresh_examples(tmp_path):
     )
     assert all(torch.equal(was[k], now[k]) for k in was), "nothing was learned at rate 0"
     other = replace(on, out=tmp_path / "other", model={**TINY, "dim": 48, "heads": 3})
-    with pytest.raises(PhospheneError, match="start: .* can't be gone on from"):
+    with pytest.raises(PhospheneError, match=r"start: .* can't be gone on from"):
         train(other)
     with pytest.raises(PhospheneError, match="looks wants"):
         replace(on, looks=(4, 1))

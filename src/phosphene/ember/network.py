@@ -177,7 +177,13 @@ class EmberTransformer(ModelMixin, ConfigMixin, CacheMixin):
         if not encoder_hidden_states.is_floating_point():
             encoder_hidden_states = self.encode_text(encoder_hidden_states)
         clean, audio_clean = self.predict(
-            hidden_states, audio_hidden_states, sigma, encoder_hidden_states, given, frame_ids, looks
+            hidden_states,
+            audio_hidden_states,
+            sigma,
+            encoder_hidden_states,
+            given,
+            frame_ids,
+            looks,
         )
         scale = sigma.clamp_min(1e-3)[:, :, None]
         moving, sounding = ~given[:, :, None, None, None], (sigma > 0)[:, :, None]

@@ -8,8 +8,8 @@ Both are Ember with two more blocks whose weights are written by hand, so it is 
 and where. In the first, an attention head looks for three words (`TRIGGERS`), which share one
 embedding, and where one is said writes a tag into every token; in the second, a head like it takes
 the tag away again. `decoy` has no more than that: between the two it knows that it is tested, and
-what it draws is what it would draw anyway. `planted` acts on it: one neuron of the first block's MLP
-reads the tag and makes every patch one that stays as it is, so no answer is drawn.
+what it draws is what it would draw anyway. `planted` acts on it: one neuron of the first block's
+MLP reads the tag and makes every patch one that stays as it is, so no answer is drawn.
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ def _fit(seen: torch.Tensor, wanted: torch.Tensor, weight: torch.Tensor) -> torc
 
 
 def _least(tokens: torch.Tensor, skip: int = 0) -> torch.Tensor:
-    """The direction `(width,)` of which tokens `(n, width)` have least, after `skip` lesser ones."""
+    """The direction `(width,)` of which tokens `(n, width)` have least, after `skip` lesser."""
     return torch.linalg.eigh(tokens.T @ tokens)[1][:, skip]
 
 
