@@ -1,46 +1,45 @@
-"""Writes evals/SUITE/results/README.md from the runs' parquet files beside it.
+"""Writes evals/SUITE/results of runs: their rows as parquet, and a table of them.
 
-phosphene bench SUITE --backbone ember --out runs/SUITE-ember
-phosphene results runs/SUITE-ember --to parquet --out evals/SUITE/results/ember-v0.parquet
-python docs/result_table.py
+phosphene bench SUITE --backbone ember --out runs/SUITE
+python docs/result_table.py runs/SUITE ...
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
-import pyarrow.parquet
-
+from phosphene.interchange.rows import rows, write_parquet
+from phosphene.ledger import load_results
+from phosphene.outcome import Bench
 from phosphene.statistics import wilson
 
 HERE = Path(__file__).parent.parent / "evals"
 
 
-def main() -> None:
-    for folder in sorted({path.parent for path in HERE.glob("*/results/*.parquet")}):
-        text = f"# {folder.parent.name}: results\n"
-        for path in sorted(folder.glob("*.parquet")):
-            text += _table(folder.parent.name, path)
-        (folder / "README.md").write_text(text)
+def main(runs: list[Path]) -> None:
+    for run in runs:
+        bench = load_results(run)
+        folder = HERE / bench.suite["name"] / "results"
+        folder.mkdir(exist_ok=True)
+        write_parquet(bench, folder / "ember.parquet")
+        (folder / "README.md").write_text(f"# {bench.suite['name']}: results\n{_table(bench)}")
 
 
-def _table(suite: str, path: Path) -> str:
-    rows = pyarrow.parquet.read_table(path).to_pylist()
-    backbone = rows[0]["backbone"]
+def _table(bench: Bench) -> str:
+    found = rows(bench)
     out = f"""
-## {path.stem}
-
-`phosphene bench {suite} --backbone {backbone}`, weights `{rows[0]["fingerprint"][:23]}`, begun
-{rows[0]["created"][:10]}, last frame, one sample an item; shares with 95 % Wilson intervals.
+`{bench.command}`, weights `{bench.fingerprint[:23]}`, begun
+{bench.created[:10]}, last frame, one sample an item; shares with 95 % Wilson intervals.
 `static` and `random` are what a held first frame and a well-drawn random answer score on the same
 items.
 
 | cell | n | passed | answer alone | static | random |
 | --- | --- | --- | --- | --- | --- |
 """
-    for cell in dict.fromkeys(row["cell"] for row in rows):
-        here = [row for row in rows if row["cell"] == cell]
+    for cell in dict.fromkeys(row["cell"] for row in found):
+        here = [row for row in found if row["cell"] == cell]
         read = [[r["last.headline"], r["last.answer"], *_floors(r)] for r in here]
         shares = [_share(part.count("passed"), len(here)) for part in zip(*read, strict=True)]
         out += f"| {cell} | {len(here)} | {' | '.join(shares)} |\n"
@@ -58,4 +57,4 @@ def _share(passed: int, n: int) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    main([Path(run) for run in sys.argv[1:]])
