@@ -113,7 +113,7 @@ def test_the_loss_of_an_example_is_its_own_whatever_stands_beside_it(tmp_path):
     clean = batch["video"].permute(0, 1, 4, 2, 3).float() / 127.5 - 1
     seen = {}
 
-    def oracle(video, audio, timestep, words, given, frame_ids, return_dict):
+    def oracle(video, audio, timestep, words, given, frame_ids, looks, return_dict):
         seen.update(video=video, audio=audio, timestep=timestep)
         sigma = timestep / 1000
         moving = (video - clean) / sigma.clamp_min(1e-3)[:, :, None, None, None]

@@ -230,10 +230,21 @@ def _ranks_by_strength(answers: torch.Tensor) -> np.ndarray:
     touched = weights.any(0)
     rank = np.zeros(len(centre), int)
     order = np.flatnonzero(touched)[np.argsort(centre[touched], kind="stable")]
-    gaps = np.diff(centre[order])
-    # Tokens of one coordinate lie close together, those of the next one a patch further.
-    rank[order] = np.concatenate([[0], np.cumsum(gaps > gaps.max(initial=0) / 4)])
+    rank[order] = np.arange(len(order)) // max(_clearest(centre[order], len(weights)), 1)
     return rank
+
+
+def _clearest(centres: np.ndarray, slices: int) -> int:
+    """Size of the groups that sorted centres fall into: all are as large, as a grid has it, and the
+    least gap between two of them is the largest beside the widest gap within one."""
+    n, gaps = len(centres), np.diff(centres)
+    sizes, clear = [n], [1.0]
+    for size in (n // k for k in range(2, slices + 1) if n and n % k == 0):
+        between = np.arange(1, n // size) * size - 1
+        within = np.delete(gaps, between).max(initial=0)
+        sizes.append(size)
+        clear.append(gaps[between].min() / max(within, 1e-9))
+    return sizes[int(np.argmax(clear))]
 
 
 def _packed(
