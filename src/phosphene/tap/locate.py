@@ -46,8 +46,13 @@ def find(denoiser: nn.Module, block: nn.Module, call: Mapping[str, Any]) -> Layo
     def seen(changed: dict[str, Any]) -> torch.Tensor:
         return _entering(denoiser, block, changed)
 
+    # A deep stem lets every token answer to the whole picture; its denoiser says what it knows.
+    own = getattr(denoiser, "token_grid", None)
     try:
-        if latents.ndim == 3:
+        if own is not None:
+            places = grid(*own(latents)).places
+            found = Layout(places).shifted(0, seen(call).shape[1])
+        elif latents.ndim == 3:
             found = _packed(latents, lambda new: seen(put(new)), call)
         else:
             tried = (
