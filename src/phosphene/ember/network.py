@@ -142,7 +142,7 @@ class EmberTransformer(ModelMixin, ConfigMixin, CacheMixin):
         nn.init.normal_(self.frame_place.weight, std=0.5)
 
     def token_grid(self, hidden_states: torch.Tensor) -> tuple[int, int, int]:
-        """Frames, rows and columns of the tokens of a picture `(b, f, 3, h, w)`: they come first."""
+        """Frames, rows and columns of a picture's tokens `(b, f, 3, h, w)`, which come first."""
         _, frames, _, height, width = hidden_states.shape
         return frames, height // self.PATCH, width // self.PATCH
 
