@@ -59,7 +59,7 @@ def passed(task: Task, clips: int, mean: np.ndarray, basis: np.ndarray) -> int:
     found = 0
     for seed in range(clips):
         problem = task.sample(seed, "test")
-        clip = task.solve(problem, Canvas())
+        clip: Any = task.solve(problem, Canvas())
         frames = np.concatenate([clip.frames[:1], coded(clip.frames[1:], mean, basis)])
         found += task.score(problem, replace(clip, frames=frames)).passed
     return found
@@ -71,15 +71,15 @@ def say(line: str) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--clips", type=int, default=50, help="solutions judged a family")
     parser.add_argument("--numbers", type=int, nargs="+", default=[4, 8, 16, 32, 64, 192])
     options = parser.parse_args()
     dealt = {name: make_task(name, fields) for name, fields in FAMILIES.items()}
-    seen = np.concatenate(
-        [t.solve(t.sample(i, "train"), Canvas()).frames for t in dealt.values() for i in range(100)]
-    )
-    rows = patches(seen)
+    solved: list[Any] = [
+        t.solve(t.sample(i, "train"), Canvas()) for t in dealt.values() for i in range(100)
+    ]
+    rows = patches(np.concatenate([clip.frames for clip in solved]))
     mean = rows.mean(0)
     basis = np.linalg.eigh(np.cov(rows.T))[1][:, ::-1].T.astype(np.float32)
     say(f"solutions that pass after k numbers a patch of {PATCH}x{PATCH}, n = {options.clips}")
