@@ -331,7 +331,8 @@ def test_compiled_and_cached_denoisers_are_refused(monkeypatch):
 
 def test_nothing_stays_after_an_exception_within_a_call():
     pipeline = built("ltx2")
-    before, bare = state(pipeline), call("ltx2")
+    # A first call may leave something behind that has nothing to do with the tap.
+    bare, before = call("ltx2"), state(pipeline)
 
     class Boom(Exception):
         pass
