@@ -141,11 +141,6 @@ class EmberTransformer(ModelMixin, ConfigMixin, CacheMixin):
         nn.init.normal_(self.text_embedding.weight, std=0.5)
         nn.init.normal_(self.frame_place.weight, std=0.5)
 
-    def token_grid(self, hidden_states: torch.Tensor) -> tuple[int, int, int]:
-        """Frames, rows and columns of a picture's tokens `(b, f, 3, h, w)`, which come first."""
-        _, frames, _, height, width = hidden_states.shape
-        return frames, height // self.PATCH, width // self.PATCH
-
     def encode_text(self, ids: torch.Tensor) -> torch.Tensor:
         """Word ids `(b, n)` to embeddings `(b, n, dim)`."""
         return self.text_embedding(ids) + self.text_place[: ids.shape[1]]

@@ -46,13 +46,8 @@ def find(denoiser: nn.Module, block: nn.Module, call: Mapping[str, Any]) -> Layo
     def seen(changed: dict[str, Any]) -> torch.Tensor:
         return _entering(denoiser, block, changed)
 
-    # A deep stem lets every token answer to the whole picture; its denoiser says what it knows.
-    own = getattr(denoiser, "token_grid", None)
     try:
-        if own is not None:
-            places = grid(*own(latents)).places
-            found = Layout(places).shifted(0, seen(call).shape[1])
-        elif latents.ndim == 3:
+        if latents.ndim == 3:
             found = _packed(latents, lambda new: seen(put(new)), call)
         else:
             tried = (
@@ -164,6 +159,9 @@ def _axes(denoiser: nn.Module, latents: torch.Tensor) -> list[tuple[int, ...]]:
 def _spatial(
     latents: torch.Tensor, axes: tuple[int, ...], seen: Callable[[torch.Tensor], torch.Tensor]
 ) -> Layout | None:
+    # On noise: in a blank picture a norm makes any change the largest thing everywhere.
+    noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(0))
+    latents = noise.to(latents)
     base = seen(latents)
     if base.ndim != 3 or len(base) != len(latents):
         return None  # no tokens, or frames that lie along the batch
