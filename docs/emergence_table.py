@@ -12,10 +12,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from phosphene.ledger import load_results
+
 RESULTS = Path(__file__).parent.parent / "evals/emergence/results"
 TEXT = """# emergence: results
 
-`phosphene bench emergence --backbone ember --checkpoint all --steps 4`; plain looks, last frame,
+`{command}`; plain looks, last frame,
 all parts of the verdict, one sample an item, {n} items a cell; 95 % Wilson intervals. Cells that
 end in `-seen` are of the training split. `emergence.html` draws the curves.
 
@@ -29,6 +31,7 @@ def main(found: Path) -> None:
     rows = told["rows"]
     names = list(dict.fromkeys(row["checkpoint"] for row in rows))
     text = TEXT.format(
+        command=load_results(Path(told["run"]) / names[0]).command,
         n=rows[0]["n"],
         names=" | ".join(names),
         rules=" --- |" * len(names),
