@@ -1,6 +1,7 @@
 """Checkpoints and their curves: found, told apart by size and age, benched one by one, resumed."""
 
 import json
+import re
 
 import pytest
 from diffusers import FlowMatchEulerDiscreteScheduler
@@ -100,3 +101,16 @@ def test_one_checkpoint_is_a_run_like_any_other(run, tmp_path, capsys):
     asked = ["bench", str(run / "suite.yaml"), "--backbone", str(run), "--steps", "1", "--quiet"]
     assert main([*asked, "--out", str(tmp_path), "--checkpoint", "large", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["backbone"].endswith("checkpoints/large")
+
+
+def test_names_under_a_crowded_axis_stand_on_two_rows_and_are_whole():
+    from phosphene.report.curve import curve
+
+    def rows(n):
+        drawn = curve({i: f"{100 + i} k" for i in range(n)}, [], "ages")
+        assert all(f">{100 + i} k</tspan>" in drawn for i in range(n))
+        names = re.findall(r'text-anchor="middle" y="(\d+)"', drawn)
+        assert len(names) == n
+        return len(set(names))
+
+    assert (rows(6), rows(13)) == (1, 2)

@@ -76,8 +76,10 @@ def _grid(names: Sequence[str]) -> str:
         for s in (0, 0.25, 0.5, 0.75, 1)
     )
     room = int((WIDTH - LEFT - RIGHT) / max(len(names), 1) / 5)
+    rows = 1 if room >= 6 else 2  # where names would touch, every other one stands lower
+    room *= rows
     return rules + "".join(
-        f'<text class="axis" text-anchor="middle" y="{HEIGHT - BOTTOM + 14}">'
+        f'<text class="axis" text-anchor="middle" y="{HEIGHT - BOTTOM + 14 + i % rows * 11}">'
         + "".join(
             f'<tspan x="{_x(i, len(names)):.1f}" dy="{11 if k else 0}">{escape(word)}</tspan>'
             for k, word in enumerate(_wrap(name, max(room, 4)))
