@@ -14,6 +14,7 @@ from phosphene.ember.pipeline import EmberPipeline
 from phosphene.emergence import emergence
 from phosphene.errors import PhospheneError
 from phosphene.evaluate import Settings
+from phosphene.report.curve import curve
 
 SUITE = """
 name: tiny
@@ -104,8 +105,6 @@ def test_one_checkpoint_is_a_run_like_any_other(run, tmp_path, capsys):
 
 
 def test_names_under_a_crowded_axis_stand_on_two_rows_and_are_whole():
-    from phosphene.report.curve import curve
-
     def rows(n):
         drawn = curve({i: f"{100 + i} k" for i in range(n)}, [], "ages")
         assert all(f">{100 + i} k</tspan>" in drawn for i in range(n))
