@@ -55,6 +55,30 @@ def test_problems_split_and_both_ends_are_those_of_equations():
             assert (PLAIN.last_frame(mine, CANVAS) == other.last_frame(theirs, CANVAS)).all()
 
 
+def test_a_misprinted_equation_says_another_pair_and_the_answer_is_that_of_the_dots():
+    task, other = WorkedEquations(variety=0.0, misprinted=0.5), Equations(variety=0.0)
+    misprinted = 0
+    for seed in range(60):
+        problem, true = task.sample(seed, "train"), PLAIN.sample(seed, "train")
+        s = problem.state
+        assert {k: v for k, v in s.items() if k != "printed"} == dict(true.state)
+        frames, plain = task.solve(problem, CANVAS).frames, PLAIN.solve(true, CANVAS).frames
+        assert frames is not None and plain is not None
+        assert dots(frames[1]) == [s["a"], s["b"]]
+        assert (frames[-1][:, 40:] == plain[-1][:, 40:]).all(), "the answer stands to the right"
+        if "printed" not in s:
+            assert (frames == plain).all()
+            continue
+        misprinted += 1
+        a, b = s["printed"]
+        assert (a, s["operator"], b) in task.pairs("train")
+        said = replace(true, state={**true.state, "a": a, "b": b})
+        assert (frames[0] == other.first_frame(said, CANVAS)).all()
+    assert 18 <= misprinted <= 42
+    with pytest.raises(PhospheneError, match=r"misprinted must lie in 0\.\.1; got 2"):
+        WorkedEquations(misprinted=2)
+
+
 def test_a_picture_worked_out_without_dots_passes_and_dots_under_a_plain_equation_do_not():
     problem = PLAIN.sample(3)
     plain = Equations(variety=0.0)

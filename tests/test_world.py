@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from phosphene.assets import asset
 from phosphene.cli import train as train_cli
 from phosphene.config import build, read_yaml
 from phosphene.ember.data import Batches, Drawn
@@ -25,9 +26,9 @@ CONFIGS = sorted((Path(__file__).parents[1] / "configs/train").glob("ember-*.yam
 SUITE = [path for path in CONFIGS if not path.stem.endswith("-cpu")]
 
 
-def _world(**fields):
-    families = {"equations": Family(), "walls": Family(task="maze", fields={"largest": 5})}
-    return World(families, **fields)
+def _world(families=None, **fields):
+    mixed = {"equations": Family(), "walls": Family(task="maze", fields={"largest": 5})}
+    return World(families or mixed, **fields)
 
 
 def _same(a, b):
@@ -115,6 +116,42 @@ def test_stepwise_examples_ask_for_the_frame_after_those_given():
         family, _ = mixed.deal(0, i, dealt)
         assert mixed.view(0, i).given[1] == (family == "equations")
         assert mixed.view(0, i, "maze").given.sum() == 1
+
+
+def test_begun_examples_show_the_clips_first_frames_and_change_no_others():
+    plain = _world(frames=3, stepwise=0.3, both_ends=0.2)
+    begun = replace(plain, begun=0.5)
+    shares = []
+    for i in range(400):
+        was, now = plain.view(0, i), begun.view(0, i)
+        assert (was.given == now.given).all()
+        first = now.frame_ids.tolist() == [0, 1, 2]
+        if was.given.sum() > 1:
+            assert (was.frame_ids == now.frame_ids).all(), "stepwise and both ends stay"
+        else:
+            assert first or (was.frame_ids == now.frame_ids).all()
+            shares.append(first)
+    assert 0.42 < np.mean(shares) < 0.6
+
+
+def test_a_family_may_have_its_own_frames_asked_for():
+    families = {"equations": Family(asked=[8, 4]), "maze": Family()}
+    world = _world(frames=3, stepwise=1.0, families=families)
+    asked = {n: {int(world.view(0, i, n).frame_ids[-1]) for i in range(90)} for n in families}
+    assert asked == {"equations": {8, 4}, "maze": set(range(2, 9))}
+    assert all(np.diff(world.view(0, i, "equations").frame_ids)[1] == 1 for i in range(20))
+    with pytest.raises(PhospheneError, match=r"maze\.asked takes frames from 2 to 8; got \[1\]"):
+        _world(frames=3, families={"maze": Family(asked=[1])})
+
+
+def test_wordings_go_by_the_name_of_those_that_travel_with_ember():
+    written = read_yaml(asset("ember/wordings.yaml"))["maze"]
+    assert Family(said="maze").said == tuple(written)
+    named, told = (_world({"maze": Family(said=said)}, wordings=16) for said in ("maze", written))
+    assert named.digest() == told.digest()
+    assert _same(named.example(0, 5, named.tasks()), told.example(0, 5, told.tasks()))
+    with pytest.raises(PhospheneError, match="unknown wordings 'mase'; did you mean maze"):
+        Family(said="mase")
 
 
 def test_misheard_words_are_others_and_as_many_as_asked():

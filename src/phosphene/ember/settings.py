@@ -54,7 +54,8 @@ class TrainConfig:
             beside that over all pixels.
         sound_weight: weight of the sound's error beside the picture's.
         average: decay of the exponential moving average of the weights.
-        bf16: multiply in bfloat16; None where the hardware does so natively.
+        bf16: multiply in bfloat16; None where the hardware has instructions for it, which need not
+            be faster: compare the peaks that runs of a few steps print with true and with false.
         compile: compile the denoiser, the noise and the loss; pays on a GPU.
         checkpoint_every, exam_every: in examples.
         exam_clips: clips a family and split in each exam; 0 for no exams.

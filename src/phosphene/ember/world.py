@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from phosphene.assets import asset
+from phosphene.config import read_yaml
 from phosphene.ember.sound import to_rows
 from phosphene.ember.view import View
 from phosphene.ember.words import word_ids
-from phosphene.errors import PhospheneError
+from phosphene.errors import PhospheneError, unknown
 from phosphene.task import Canvas, Problem, Task, tasks
 
 HOP = 125  # samples between the blocks of the sound transform
@@ -33,20 +35,27 @@ class Family:
         task: name of the task; the family's own when empty.
         fields: the task's fields. A range `[from, to]` moves linearly over a stage; one of whole
             numbers stays whole.
-        said: more wordings of the request, after the task's own; the world's `wordings` says how
-            many of them all are heard.
-        stepwise, wordless, misheard: the world's, where this family wants another. Where two
-            families begin with the same picture, the one that is to be drawn unless words ask for
+        said: more wordings of the request, after the task's own, or the name of some in
+            assets/ember/wordings.yaml; the world's `wordings` says how many of them all are heard.
+        asked: the frames that stepwise examples ask for; any when empty.
+        begun, stepwise, wordless, misheard: the world's, where this family wants another. Where
+            two families begin with the same picture, the one that is to be drawn unless words ask for
             the other may be wordless and misheard, the other not.
     """
 
     share: float = 1.0
     task: str = ""
     fields: Mapping[str, Any] = field(default_factory=dict)
-    said: Sequence[str] = ()
+    said: Sequence[str] | str = ()
+    asked: Sequence[int] = ()
+    begun: float | None = None
     stepwise: float | None = None
     wordless: float | None = None
     misheard: float | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.said, str):
+            object.__setattr__(self, "said", _wordings(self.said))
 
     def over(self, world: World, name: str) -> float:
         """A setting that a family may have of its own, or else the world's."""
@@ -67,6 +76,8 @@ class World:
         both_ends: share of examples that give the last frame too.
         finished: share of examples whose last frame is the clip's last, where the answer stands;
             in the others it is any.
+        begun: share of examples, among those neither stepwise nor given the last frame, whose frames
+            are the clip's first, as frame-by-frame drawing begins.
         continued: share of examples that give several of the first frames shown, half of them
             with their sound; wants frames >= 3.
         stepwise: share of examples whose later frames follow on one another, all but the last of
@@ -88,6 +99,7 @@ class World:
     text_only: float = 0.0
     both_ends: float = 0.0
     finished: float = 0.0
+    begun: float = 0.0
     continued: float = 0.0
     stepwise: float = 0.0
     captioned: float = 0.0
@@ -106,6 +118,12 @@ class World:
         for name in ("continued", "stepwise"):
             if getattr(self, name) and self.frames < 3:
                 raise PhospheneError(f"world.{name} wants world.frames >= 3; got {self.frames}")
+        for name, family in self.families.items():
+            if any(not self.frames - 1 <= k < self.canvas.frames for k in family.asked):
+                raise PhospheneError(
+                    f"world.families.{name}.asked takes frames from {self.frames - 1} to "
+                    f"{self.canvas.frames - 1}; got {list(family.asked)}"
+                )
         shares = [f.share for f in self.families.values()]
         if not shares or min(shares) < 0 or sum(shares) == 0:
             raise PhospheneError("world.families needs shares >= 0, at least one of them above 0")
@@ -204,7 +222,8 @@ class World:
         )
         given = np.zeros(self.frames, bool)
         if stepwise:
-            later = rng.integers(1, total - self.frames + 2) + np.arange(self.frames - 1)
+            last = rng.choice(own.asked or range(self.frames - 1, total))
+            later = np.arange(last - self.frames + 2, last + 1)
             given[:-1] = True
             text_only = both_ends = False
         else:
@@ -217,6 +236,9 @@ class World:
         wording = self.wordings if text_only or captioned else int(rng.integers(self.wordings))
         others = rng.integers(1, self.vocabulary, self.text_length)
         wrong = rng.random(self.text_length) < (0 if text_only else own.over(self, "misheard"))
+        # Drawn last, so that worlds without it show what they always showed.
+        if rng.random() < own.over(self, "begun") and not (stepwise or both_ends):
+            later = np.arange(1, self.frames)
         return View(
             frame_ids=np.concatenate([[0], later]),
             given=given,
@@ -233,6 +255,13 @@ class World:
         """
         view = self.view(seed, index)
         return view.of(**self.clip(seed, index, dealt, view.frame_ids))
+
+
+def _wordings(name: str) -> tuple[str, ...]:
+    known = read_yaml(asset("ember/wordings.yaml"))
+    if name not in known:
+        raise unknown("wordings", name, known)
+    return tuple(known[name])
 
 
 def _between(name: str, value: Any, progress: float) -> Any:

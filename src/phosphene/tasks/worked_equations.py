@@ -47,8 +47,11 @@ class WorkedEquations(Equations):
         operators: `+`, `-` or both.
         largest: operands run from 0 to this, at most 9.
         variety: 0 for one font, place and colour; 1 for all fonts, places and colours.
+        misprinted: share of problems whose equation says other operands than the dots are laid
+            for. The dots count: who goes on from them can't know the answer by heart.
     """
 
+    misprinted: float = 0.0
     name: ClassVar[str] = "worked_equations"
     # Smaller operands deal the same pair too often for a null of other problems.
     LADDER = ({"largest": 9},)
@@ -58,17 +61,27 @@ class WorkedEquations(Equations):
             raise PhospheneError(f"worked_equations.operators takes + -; got {self.operators!r}")
         if not 1 <= self.largest <= 9:
             raise PhospheneError(f"worked_equations.largest must lie in 1..9; got {self.largest}")
+        if not 0 <= self.misprinted <= 1:
+            raise PhospheneError(
+                f"worked_equations.misprinted must lie in 0..1; got {self.misprinted}"
+            )
 
     def sample(self, seed: int, split: Split = "test") -> Problem:
         problem = super().sample(seed, split)
         # Room for the dots below.
         state = {**problem.state, "dy": min(problem.state["dy"], 0.0)}
+        rng = np.random.default_rng([seed, split == "test", 2])
+        if rng.random() < self.misprinted:
+            pairs = [(a, b) for a, o, b in self.pairs(split) if o == state["operator"]]
+            state["printed"] = pairs[rng.integers(len(pairs))]
         caption = f"{problem.caption} with dots"
         return replace(problem, prompts=PROMPTS, caption=caption, state=state)
 
     def film(self, problem: Problem, canvas: Canvas, times: np.ndarray) -> np.ndarray:
         s, size = problem.state, canvas.size
-        empty = super().film(problem, canvas, np.zeros(1))[0]
+        a, b = s.get("printed", (s["a"], s["b"]))
+        sheet = replace(problem, state={**s, "a": a, "b": b})
+        empty = super().film(sheet, canvas, np.zeros(1))[0]
         ink = np.array(s["colours"][1], np.float32)
         answer = Line(s["answer"] or "", s["dx"] + 40 / 64, 16 / 64 + s["dy"])
         pictures = np.repeat(empty[None], len(times), 0)
