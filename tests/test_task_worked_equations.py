@@ -63,7 +63,8 @@ def test_a_misprinted_equation_says_another_pair_and_the_answer_is_that_of_the_d
         s = problem.state
         assert {k: v for k, v in s.items() if k != "printed"} == dict(true.state)
         frames, plain = task.solve(problem, CANVAS).frames, PLAIN.solve(true, CANVAS).frames
-        assert frames is not None and plain is not None
+        assert frames is not None
+        assert plain is not None
         assert dots(frames[1]) == [s["a"], s["b"]]
         assert (frames[-1][:, 40:] == plain[-1][:, 40:]).all(), "the answer stands to the right"
         if "printed" not in s:

@@ -39,8 +39,8 @@ class Family:
             assets/ember/wordings.yaml; the world's `wordings` says how many of them all are heard.
         asked: the frames that stepwise examples ask for; any when empty.
         begun, stepwise, wordless, misheard: the world's, where this family wants another. Where
-            two families begin with the same picture, the one that is to be drawn unless words ask for
-            the other may be wordless and misheard, the other not.
+            two families begin with the same picture, the one that is to be drawn unless words ask
+            for the other may be wordless and misheard, the other not.
     """
 
     share: float = 1.0
@@ -76,8 +76,8 @@ class World:
         both_ends: share of examples that give the last frame too.
         finished: share of examples whose last frame is the clip's last, where the answer stands;
             in the others it is any.
-        begun: share of examples, among those neither stepwise nor given the last frame, whose frames
-            are the clip's first, as frame-by-frame drawing begins.
+        begun: share of examples whose frames are the clip's first, as frame-by-frame drawing
+            begins; among those neither stepwise nor given the last frame.
         continued: share of examples that give several of the first frames shown, half of them
             with their sound; wants frames >= 3.
         stepwise: share of examples whose later frames follow on one another, all but the last of
