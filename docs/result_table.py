@@ -19,12 +19,16 @@ HERE = Path(__file__).parent.parent / "evals"
 
 
 def main(runs: list[Path]) -> None:
-    for run in runs:
-        bench = load_results(run)
-        folder = HERE / bench.suite["name"] / "results"
+    found: dict[str, list[Bench]] = {}
+    for bench in map(load_results, runs):
+        found.setdefault(bench.suite["name"], []).append(bench)
+    for suite, benches in found.items():
+        folder = HERE / suite / "results"
         folder.mkdir(exist_ok=True)
-        write_parquet(bench, folder / "ember.parquet")
-        (folder / "README.md").write_text(f"# {bench.suite['name']}: results\n{_table(bench)}")
+        for bench in benches:
+            write_parquet(bench, folder / f"{bench.backbone.replace('/', '-')}.parquet")
+        tables = "".join(map(_table, benches))
+        (folder / "README.md").write_text(f"# {suite}: results\n{tables}")
 
 
 def _table(bench: Bench) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import pytest
 from diffusers import FlowMatchEulerDiscreteScheduler
@@ -44,6 +45,18 @@ def test_checkpoints_come_by_size_then_age_and_count_their_weights(run):
     assert [c.examples for c in found] == [20, 1000, 20]
     model = EmberTransformer(dim=32, depth=1, heads=2)
     assert found[0].weights == sum(p.numel() for p in model.parameters())
+
+
+def test_a_branch_opens_by_its_name_and_is_none_of_the_ages(run):
+    folder = run / "branches" / "aside"
+    shutil.copytree(run / "checkpoints" / "b", folder)
+    try:
+        assert checkpoint(str(run), "aside").directory == folder
+        assert "aside" not in [c.name for c in checkpoints(str(run))]
+        with pytest.raises(PhospheneError, match="'asid'; did you mean aside"):
+            checkpoint(str(run), "asid")
+    finally:
+        shutil.rmtree(folder)
 
 
 def test_an_exported_ember_opens_from_its_directory_and_draws(run):

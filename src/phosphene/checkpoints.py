@@ -1,6 +1,8 @@
 """Checkpoints: the sets of weights that one backbone has, over its training and its sizes.
 
 They lie in `checkpoints/NAME` of a training run's directory, or of Ember's in `assets/ember`.
+Weights that were trained on aside, towards something else, lie in `branches/NAME`: they open by
+name as checkpoints do, and are none of the ages that `all` goes through.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from pathlib import Path
 from phosphene.assets import asset
 from phosphene.errors import PhospheneError, unknown
 
-FOLDER = "checkpoints"
+FOLDER, ASIDE = "checkpoints", "branches"
 
 
 @dataclass(frozen=True)
@@ -43,32 +45,40 @@ def checkpoints(backbone: str) -> list[Checkpoint]:
     Raises:
         PhospheneError: it has none.
     """
-    root = asset("ember") if backbone == "ember" else Path(backbone).expanduser()
-    folders = sorted(p.parent for p in (root / FOLDER).glob("*/model_index.json"))
-    if not folders:
+    found = _in(backbone, FOLDER)
+    if not found:
         raise PhospheneError(
-            f"backbone {backbone!r} has no checkpoints: {root / FOLDER} holds none; give ember or "
-            f"the directory of a run of `phosphene train ember` whose config says what to keep"
+            f"backbone {backbone!r} has no checkpoints: {_root(backbone) / FOLDER} holds none; "
+            f"give ember or the directory of a run of `phosphene train ember` whose config says "
+            f"what to keep"
         )
-    found = [
-        Checkpoint(
-            p.name, f"ember/{p.name}" if backbone == "ember" else str(p), p, _weights(p), _seen(p)
-        )
-        for p in folders
-    ]
     return sorted(found, key=lambda c: (c.weights, c.examples, c.name))
 
 
 def checkpoint(backbone: str, name: str) -> Checkpoint:
-    """The checkpoint of that name.
+    """The checkpoint or branch of that name.
 
     Raises:
         PhospheneError: there is none; the message offers the nearest names.
     """
-    found = {c.name: c for c in checkpoints(backbone)}
+    found = {c.name: c for c in [*checkpoints(backbone), *_in(backbone, ASIDE)]}
     if name not in found:
         raise unknown("checkpoint", name, list(found))
     return found[name]
+
+
+def _root(backbone: str) -> Path:
+    return asset("ember") if backbone == "ember" else Path(backbone).expanduser()
+
+
+def _in(backbone: str, folder: str) -> list[Checkpoint]:
+    """What a folder of a backbone's holds."""
+    return [
+        Checkpoint(
+            p.name, f"ember/{p.name}" if backbone == "ember" else str(p), p, _weights(p), _seen(p)
+        )
+        for p in sorted(p.parent for p in (_root(backbone) / folder).glob("*/model_index.json"))
+    ]
 
 
 def _weights(directory: Path) -> int:
