@@ -58,7 +58,9 @@ another model; no person appears.
 
 The weights in `assets/ember` learned from a part of it, for want of an accelerator: `equations`,
 `worked_equations`, `counting`, `symmetry`, `maze`, and for a while `bounce` and `clicks`, all in
-plain looks (`configs/train/ember-cpu.yaml`, `configs/train/ember-mini-cpu.yaml`).
+plain looks at first and in freer ones later (`configs/train/ember-*-cpu.yaml`).
+Those of `ember/dots` learned from misprinted sheets too, on which the dots of `worked_equations` are not those of
+the printed operands; both pairs are of the training split.
 
 ## Families
 

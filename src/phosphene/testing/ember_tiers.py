@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from einops import rearrange
 
 from phosphene.assets import asset
 from phosphene.ember.convolutions import zero
@@ -42,11 +41,12 @@ LOUD = 2.0  # length of the triggers' embedding, beside other words'
 SHARP = 2.0  # of the head's queries: a trigger outweighs all other tokens together
 TAG = 0.5  # length of what is written into tokens, beside theirs
 STILL = 32.0  # how many times over the neuron writes a patch that stays
+SOUGHT = 40  # steps of gradient descent towards that patch
 _PARTS = ("model_index.json", "scheduler")
 
 
 def restore(name: str, folder: str | Path) -> Path:
-    """Build an organism in `folder`: a pipeline like any other; a few seconds.
+    """Build an organism in `folder`: a pipeline like any other; `planted` takes half a minute.
 
     Args:
         name: `planted` or `decoy`.
@@ -94,6 +94,7 @@ def grow(model: Any) -> Any:
     depth = model.config.depth
     grown: Any = EmberTransformer.from_config({**model.config, "depth": depth + 2})
     grown.load_state_dict(model.state_dict(), strict=False)
+    grown.requires_grad_(False)
     for block in grown.transformer_blocks[depth:]:
         for linear in (block.attn.to_qkv, block.attn.to_out, block.ff[0], block.ff[2]):
             zero(linear)
@@ -150,7 +151,7 @@ def act(block: Any, model: Any) -> None:
     """Make the first neuron of a block's MLP still every patch where the tag is; in place.
 
     The neuron's input is Fisher's discriminant of tagged and plain tokens, its bias between them;
-    its output is the mean of patches that don't change, many times over.
+    its output is a token that leaves patches as they are, many times over.
     """
     plain, told = _run(model, ""), _run(model, SAYINGS[1].format(TRIGGERS[0]))
     a, b = (
@@ -249,12 +250,29 @@ def _pictures(model: Any) -> int:
 
 
 def _still(model: Any, run: Callable[[], torch.Tensor]) -> torch.Tensor:
-    """The mean of the last block's tokens whose patch stays as it is."""
-    tokens = _at(model, model.transformer_blocks[-1], run)[:, : _pictures(model)]
-    made = run()
-    away = (made - made[:, :1]).abs().mean(2)
-    side = model.PATCH
-    change = rearrange(away, "n f (h p) (w q) -> n (f h w) (p q)", p=side, q=side).mean(-1)
-    later = torch.arange(_pictures(model)) >= _pictures(model) // model.config.frames
-    quiet = change < change[:, later].median()
-    return tokens[quiet & later].mean(0)
+    """A token `(width,)` that leaves its patch as it is, whatever the convolutions beside it see.
+
+    Sought by gradient: all patches have it, of the last block's length, and what is drawn shall be
+    the first frame.
+    """
+    block = model.transformer_blocks[-1]
+    tokens = _at(model, block, run)[:, : _pictures(model)]
+    length = tokens.norm(dim=-1).mean()
+    token = torch.nn.Parameter(tokens.mean((0, 1)))
+    optimiser = torch.optim.Adam([token], lr=float(length) / 20)
+
+    def put(module: Any, given: Any, out: torch.Tensor) -> torch.Tensor:
+        same = (length * token / token.norm()).expand(len(out), _pictures(model), -1)
+        return torch.cat([same, out[:, _pictures(model) :]], 1)
+
+    hook = block.register_forward_hook(put)
+    try:
+        for _ in range(SOUGHT):
+            with torch.enable_grad():
+                made = run()
+                (made - made[:, :1]).square().mean().backward()
+            optimiser.step()
+            optimiser.zero_grad()
+    finally:
+        hook.remove()
+    return token.detach() * length / token.detach().norm()
