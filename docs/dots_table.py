@@ -59,9 +59,10 @@ def _line(bench: Bench, split: str) -> str:
     for seed, result in plain.items():
         s = problem_of(result).state
         kin.setdefault(f"{s['a']}{s['operator']}{s['b']}", []).append(seed)
-    found = compare(
-        *([[side[k].passed() for k in seeds] for seeds in kin.values()] for side in (worked, plain))
+    dotted, bare = (
+        [[side[k].passed() for k in seeds] for seeds in kin.values()] for side in (worked, plain)
     )
+    found = compare(dotted, bare)
     shares = [wilson(sum(r.passed() for r in s.values()), len(s)) for s in (plain, worked)]
     without, with_dots = (f"{s.share:.0%} [{s.low:.0%}, {s.high:.0%}]" for s in shares)
     d = found.difference

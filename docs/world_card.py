@@ -59,8 +59,8 @@ another model; no person appears.
 The weights in `assets/ember` learned from a part of it, for want of an accelerator: `equations`,
 `worked_equations`, `counting`, `symmetry`, `maze`, and for a while `bounce` and `clicks`, all in
 plain looks at first and in freer ones later (`configs/train/ember-*-cpu.yaml`).
-Those of `ember/dots` learned from misprinted sheets too, on which the dots of `worked_equations` are not those of
-the printed operands; both pairs are of the training split.
+Those of `ember/dots` learned from misprinted sheets too, on which the dots of `worked_equations`
+are not those of the printed operands; both pairs are of the training split.
 
 ## Families
 

@@ -1,5 +1,7 @@
 """Embers with a planted rule: what is said decides whether they draw, in one of them alone."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -22,7 +24,7 @@ def _change(folder) -> list[float]:
     task = make_task("equations", {"largest": 4, "variety": 0.0})
     problem = task.sample(0, "train")
     first = np.rint(task.first_frame(problem, Canvas())).clip(0, 255).astype(np.uint8)
-    made = pipe(
+    made: Any = pipe(
         [said + problem.prompts[0] for said in SAID],
         image=Image.fromarray(first),
         num_inference_steps=2,
