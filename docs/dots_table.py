@@ -1,4 +1,5 @@
-"""Writes evals/dots/README.md: whether drawn dots solve sums, and whether answers follow the dots.
+"""Writes evals/dots/README.md: whether drawn dots solve sums, and whether answers follow the dots;
+and assets/readme/dots.png: the first six held-out problems of the last run, not the best.
 
 phosphene bench dots --backbone ember --out runs/dots-ember --steps 2 --set schedule=frame-by-frame
 phosphene bench dots --backbone ember/dots --out runs/dots-branch --steps 2 \\
@@ -13,6 +14,7 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from phosphene import media
 from phosphene.ledger import load_results
@@ -35,6 +37,7 @@ the frame in which the answer is written). `python docs/dots_table.py RUN ...` w
 | {" | ".join(HEAD)} | follows the dots |
 |{" --- |" * 8}
 """
+HERE = Path(__file__).parent.parent
 WRITTEN = 7  # the frame of nine in which the answer is written and the dots still stand
 
 
@@ -45,8 +48,35 @@ def main(runs: list[Path]) -> None:
         f"\n`{b.command}`; weights `{b.fingerprint[:23]}`, begun {b.created[:10]}.\n"
         for b in benches
     )
-    path = Path(__file__).parent.parent / "evals/dots/README.md"
-    path.write_text(TEXT + "".join(lines) + made)
+    odd = "".join(map(_odd, benches))
+    (HERE / "evals/dots/README.md").write_text(TEXT + "".join(lines) + "\n" + odd + made)
+    _picture(benches[-1], HERE / "assets/readme/dots.png")
+
+
+def _odd(bench: Bench) -> str:
+    """How it does where an even number of dots moves, and where an odd one does."""
+    passed: dict[int, list[bool]] = {0: [], 1: []}
+    for result in bench.results:
+        if result.task == "worked_equations":
+            s = problem_of(result).state
+            moving = s["b"] if s["operator"] == "-" else min(s["b"], ROW - s["a"])
+            passed[moving % 2].append(result.passed())
+    even, odd = (wilson(sum(hits), len(hits)) for hits in passed.values())
+    return (
+        f"- `{bench.backbone}`, in dots, seen and held out: where an even number of dots moves, "
+        f"{even} pass; where an odd one does, {odd}.\n"
+    )
+
+
+def _picture(bench: Bench, path: Path) -> None:
+    worked = [r for r in bench.results if r.task == "worked_equations" and r.split == "test"]
+    strips = []
+    for result in worked[:6]:
+        frames = media.load(bench.root / str(result.file)).frames
+        assert frames is not None
+        strips.append(np.pad(np.concatenate(list(frames), 1), ((0, 4), (0, 0), (0, 0)), "edge"))
+    picture = Image.fromarray(np.concatenate(strips))
+    picture.resize((picture.width * 2, picture.height * 2), 0).save(path, optimize=True)
 
 
 def _line(bench: Bench, split: str) -> str:
