@@ -24,7 +24,10 @@ from phosphene.statistics import compare, wilson
 from phosphene.task import Problem
 from phosphene.tasks.worked_equations import DOT, LEFT, PITCH_X, ROW, ROWS
 
-HEAD = ("backbone", "problems", "without dots", "with dots", "difference, points", "pairs", "p")
+HEAD = (
+    *("backbone", "problems", "without dots", "with dots", "difference, points", "pairs", "p"),
+    "follows the dots",
+)
 TEXT = f"""# dots: do drawn steps solve sums that were never seen?
 
 The same sums and differences to 9, asked plainly and to be worked out in dots, frame by frame; last
@@ -34,8 +37,8 @@ pairs and an exact or sampled sign-flip test. *Follows the dots*: of the clips w
 something else than the sum does, how many answers say what the dots come to (two rows of dots in
 the frame in which the answer is written). `python docs/dots_table.py RUN ...` wrote this.
 
-| {" | ".join(HEAD)} | follows the dots |
-|{" --- |" * 8}
+| {" | ".join(HEAD)} |
+|{" --- |" * len(HEAD)}
 """
 HERE = Path(__file__).parent.parent
 WRITTEN = 7  # the frame of nine in which the answer is written and the dots still stand

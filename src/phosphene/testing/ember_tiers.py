@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -204,6 +205,7 @@ def _tokens(
     return torch.cat(seen), torch.cat(heard)
 
 
+@cache
 def _problems(count: int) -> tuple[torch.Tensor, list[str]]:
     """Solutions float `(n, f, 3, 64, 64)` in -1..1 and prompts of some equations."""
     task, canvas = make_task("equations", {"largest": 4, "variety": 0.0}), Canvas()
@@ -224,12 +226,11 @@ def _run(model: Any, said: str, problems: int = PROBLEMS) -> Callable[[], torch.
     sound = torch.randn(len(video), frames, model.config.audio_dim, generator=drawn)
 
     def run() -> torch.Tensor:
-        made = []
+        made, text = [], model.encode_text(words)
         for s in NOISE:
             seen = torch.where(given[:, :, None, None, None], video, (1 - s) * video + s * noise)
             level = torch.full((len(video),), s)
-            known = model.encode_text(words), given
-            made.append(model.predict(seen, s * sound, level, *known)[0])
+            made.append(model.predict(seen, s * sound, level, text, given)[0])
         return torch.cat(made)
 
     return run
